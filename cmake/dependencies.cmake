@@ -1,0 +1,16 @@
+# Everything outside is found here and nowhere else.
+find_package(PkgConfig REQUIRED)
+find_package(OpenMP REQUIRED COMPONENTS C)
+find_package(Threads REQUIRED)
+
+pkg_check_modules(FFMPEG REQUIRED IMPORTED_TARGET libavformat libavcodec libavutil libswscale)
+pkg_check_modules(OPENBLAS REQUIRED IMPORTED_TARGET openblas)
+pkg_check_modules(CJSON REQUIRED IMPORTED_TARGET libcjson)
+
+find_path(RANDOM123_INCLUDE_DIR Random123/philox.h REQUIRED)
+
+if(MCVD_ONEDNN)
+    # Debian's oneDNN has no .pc file; newer ones ship a CMake package of different names.
+    find_path(DNNL_INCLUDE_DIR dnnl.h REQUIRED)
+    find_library(DNNL_LIBRARY dnnl REQUIRED)
+endif()

@@ -1,0 +1,151 @@
+/*
+ * Configuration: the authors' two-level keys (data.num_frames_cond, model.ch_mult, ...) and ours
+ * beside them. Precedence: default < file < command line. `mcvd train --help-config` prints every
+ * key with its default, range and meaning from the same table that reads them.
+ */
+#ifndef MCVD_CONFIG_H
+#define MCVD_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <mcvd/export.h>
+#include <mcvd/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { MCVD_CONFIG_TEXT = 256, MCVD_CONFIG_LIST = 16 };
+
+typedef struct mcvd_int_list {
+    int count;
+    int values[MCVD_CONFIG_LIST];
+} mcvd_int_list;
+
+typedef struct mcvd_data_config {
+    char dataset[MCVD_CONFIG_TEXT]; /* StochasticMovingMNIST | VIDEOS | BAIR | ... */
+    int64_t image_size;             /* height and width of a frame */
+    int64_t channels;               /* 1 gray, 3 RGB */
+    int64_t num_frames;             /* F: predicted at once */
+    int64_t num_frames_cond;        /* P: past */
+    int64_t num_frames_future;      /* U: future */
+    double prob_mask_cond;          /* probability that the past of a sample is masked */
+    double prob_mask_future;
+    bool prob_mask_sync; /* one draw for both */
+    bool random_flip;
+    bool rescaled; /* pixels in [-1, 1]; false is refused */
+    int64_t num_workers;
+    int64_t num_digits;           /* moving digits per clip */
+    int64_t frame_step;           /* ours: take every n-th frame of a video */
+    double test_fraction;         /* ours: the last part of every video is held out for testing */
+    char resize[MCVD_CONFIG_TEXT]; /* ours: area | bicubic */
+} mcvd_data_config;
+
+typedef struct mcvd_model_config {
+    char version[MCVD_CONFIG_TEXT]; /* DDPM | DDIM: the sampler that the authors' configs name */
+    char arch[MCVD_CONFIG_TEXT];    /* unetmore */
+    int64_t ngf;
+    mcvd_int_list ch_mult;
+    int64_t num_res_blocks;
+    mcvd_int_list attn_resolutions;
+    int64_t n_head_channels; /* -1: one head */
+    double dropout;
+    bool time_conditional;
+    bool cond_emb;
+    bool noise_in_cond;
+    bool output_all_frames;
+    bool spade;
+    int64_t spade_dim;
+    int64_t num_classes;              /* T: diffusion steps */
+    char sigma_dist[MCVD_CONFIG_TEXT]; /* linear | cosine */
+    double sigma_begin;
+    double sigma_end;
+    bool gamma;
+    bool ema;
+    double ema_rate;
+    char prediction[MCVD_CONFIG_TEXT]; /* ours: eps | v: what the network outputs */
+    int64_t space_to_depth;            /* ours: s: the U-Net works on s x s pixel cells; 1 is off */
+} mcvd_model_config;
+
+typedef struct mcvd_training_config {
+    int64_t batch_size;
+    int64_t n_iters; /* total optimizer steps */
+    bool l1;         /* key L1 */
+    int64_t snapshot_freq;
+    int64_t sample_freq; /* 0: no sample grids */
+    int64_t val_freq;    /* 0: no validation */
+    int64_t log_freq;    /* steps between plain progress lines */
+    int64_t accumulate;  /* ours: micro-batches per optimizer step; batch_size is their sum */
+    int64_t keep_checkpoints; /* ours: the newest K stay */
+    int64_t seed;             /* ours */
+    char task[MCVD_CONFIG_TEXT]; /* ours: predict+interp ...; sets the masks */
+} mcvd_training_config;
+
+typedef struct mcvd_optim_config {
+    char optimizer[MCVD_CONFIG_TEXT]; /* Adam */
+    double lr;
+    double beta1;
+    double beta2; /* ours; 0.999 in the reference */
+    double eps;
+    double weight_decay;
+    bool amsgrad;
+    int64_t warmup;
+    double grad_clip;                   /* <= 0: off */
+    char lr_schedule[MCVD_CONFIG_TEXT]; /* ours: constant | cosine, towards 0 at n_iters */
+} mcvd_optim_config;
+
+typedef struct mcvd_sampling_config {
+    int64_t batch_size;
+    int64_t subsample; /* S: denoising steps; 0 or >= T: all */
+    bool clip_before;
+    bool denoise;
+    int64_t num_frames_pred;
+    int64_t preds_per_test;
+    double init_prev_t;
+    char sampler[MCVD_CONFIG_TEXT];       /* ours: ddpm | ddim; "" follows model.version */
+    double eta;                           /* ours: DDIM noise */
+    char denoise_label[MCVD_CONFIG_TEXT]; /* ours: last | count (the reference's quirk) */
+} mcvd_sampling_config;
+
+typedef struct mcvd_config {
+    mcvd_data_config data;
+    mcvd_model_config model;
+    mcvd_training_config training;
+    mcvd_optim_config optim;
+    mcvd_sampling_config sampling;
+} mcvd_config;
+
+/** All defaults. */
+MCVD_API void mcvd_config_default(mcvd_config *config);
+
+/** Overwrite the keys that a JSON file names. MCVD_E_INPUT, MCVD_E_FORMAT, MCVD_E_CONFIG. */
+MCVD_API mcvd_status mcvd_config_read(mcvd_config *config, const char *path);
+
+/** The same from a text in memory; origin names it in messages. */
+MCVD_API mcvd_status mcvd_config_parse(mcvd_config *config, const char *json, const char *origin);
+
+/** One "section.key=value" as on the command line. MCVD_E_CONFIG names the nearest known key. */
+MCVD_API mcvd_status mcvd_config_set(mcvd_config *config, const char *assignment);
+
+/**
+ * Rules between keys: frames, masks, divisibility, what this build refuses and why.
+ * @return MCVD_OK or MCVD_E_CONFIG
+ */
+MCVD_API mcvd_status mcvd_config_check(const mcvd_config *config);
+
+/** The resolved configuration as JSON text, freed with mcvd_text_free; NULL out of memory. */
+MCVD_API char *mcvd_config_dump(const mcvd_config *config);
+MCVD_API void mcvd_text_free(char *text);
+
+/** Calls fn once per key, in table order: "section.key", default, range or choices, help. */
+typedef void (*mcvd_config_help_fn)(void *user, const char *key, const char *fallback,
+                                    const char *range, const char *help);
+MCVD_API void mcvd_config_help(mcvd_config_help_fn fn, void *user);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
