@@ -37,9 +37,9 @@ typedef struct mcvd_data_config {
     bool random_flip;
     bool rescaled; /* pixels in [-1, 1]; false is refused */
     int64_t num_workers;
-    int64_t num_digits;           /* moving digits per clip */
-    int64_t frame_step;           /* ours: take every n-th frame of a video */
-    double test_fraction;         /* ours: the last part of every video is held out for testing */
+    int64_t num_digits;            /* moving digits per clip */
+    int64_t frame_step;            /* ours: take every n-th frame of a video */
+    double test_fraction;          /* ours: the last part of every video is held out for testing */
     char resize[MCVD_CONFIG_TEXT]; /* ours: area | bicubic */
 } mcvd_data_config;
 
@@ -58,7 +58,7 @@ typedef struct mcvd_model_config {
     bool output_all_frames;
     bool spade;
     int64_t spade_dim;
-    int64_t num_classes;              /* T: diffusion steps */
+    int64_t num_classes;               /* T: diffusion steps */
     char sigma_dist[MCVD_CONFIG_TEXT]; /* linear | cosine */
     double sigma_begin;
     double sigma_end;
@@ -74,10 +74,10 @@ typedef struct mcvd_training_config {
     int64_t n_iters; /* total optimizer steps */
     bool l1;         /* key L1 */
     int64_t snapshot_freq;
-    int64_t sample_freq; /* 0: no sample grids */
-    int64_t val_freq;    /* 0: no validation */
-    int64_t log_freq;    /* steps between plain progress lines */
-    int64_t accumulate;  /* ours: micro-batches per optimizer step; batch_size is their sum */
+    int64_t sample_freq;      /* 0: no sample grids */
+    int64_t val_freq;         /* 0: no validation */
+    int64_t log_freq;         /* steps between plain progress lines */
+    int64_t accumulate;       /* ours: micro-batches per optimizer step; batch_size is their sum */
     int64_t keep_checkpoints; /* ours: the newest K stay */
     int64_t seed;             /* ours */
     char task[MCVD_CONFIG_TEXT]; /* ours: predict+interp ...; sets the masks */

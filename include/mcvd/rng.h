@@ -32,8 +32,8 @@ typedef enum mcvd_rng_purpose {
 } mcvd_rng_purpose;
 
 typedef struct mcvd_rng_key {
-    uint64_t key;     /* seed and purpose */
-    uint64_t stream;  /* step and sample */
+    uint64_t key;    /* seed and purpose */
+    uint64_t stream; /* step and sample */
 } mcvd_rng_key;
 
 /** A stream of 2^34 numbers for (seed, purpose, step, sample). */

@@ -15,19 +15,19 @@ extern "C" {
 enum { MCVD_MAX_DIMS = 8 };
 
 /* name, safetensors word, bytes per element */
-#define MCVD_DTYPE_LIST(X)   \
-    X(MCVD_F32, "F32", 4)    \
-    X(MCVD_F64, "F64", 8)    \
-    X(MCVD_I64, "I64", 8)    \
-    X(MCVD_I32, "I32", 4)    \
-    X(MCVD_U8, "U8", 1)      \
-    X(MCVD_BF16, "BF16", 2)  \
-    X(MCVD_F16, "F16", 2)    \
-    X(MCVD_I16, "I16", 2)    \
-    X(MCVD_I8, "I8", 1)      \
-    X(MCVD_U16, "U16", 2)    \
-    X(MCVD_U32, "U32", 4)    \
-    X(MCVD_U64, "U64", 8)    \
+#define MCVD_DTYPE_LIST(X)  \
+    X(MCVD_F32, "F32", 4)   \
+    X(MCVD_F64, "F64", 8)   \
+    X(MCVD_I64, "I64", 8)   \
+    X(MCVD_I32, "I32", 4)   \
+    X(MCVD_U8, "U8", 1)     \
+    X(MCVD_BF16, "BF16", 2) \
+    X(MCVD_F16, "F16", 2)   \
+    X(MCVD_I16, "I16", 2)   \
+    X(MCVD_I8, "I8", 1)     \
+    X(MCVD_U16, "U16", 2)   \
+    X(MCVD_U32, "U32", 4)   \
+    X(MCVD_U64, "U64", 8)   \
     X(MCVD_BOOL, "BOOL", 1)
 
 #define MCVD_DTYPE_ENUM(name, word, bytes) name,
@@ -35,8 +35,8 @@ typedef enum mcvd_dtype { MCVD_DTYPE_LIST(MCVD_DTYPE_ENUM) MCVD_NUM_DTYPES } mcv
 
 typedef struct mcvd_tensor {
     mcvd_dtype dtype;
-    int ndim;                     /* 0 is a scalar: one element */
-    size_t shape[MCVD_MAX_DIMS];  /* row-major, the last axis is contiguous */
+    int ndim;                    /* 0 is a scalar: one element */
+    size_t shape[MCVD_MAX_DIMS]; /* row-major, the last axis is contiguous */
     void *data;
 } mcvd_tensor;
 

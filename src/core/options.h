@@ -42,7 +42,8 @@ typedef struct mcvdi_option_table {
 mcvd_status mcvdi_options_defaults(const mcvdi_option_table *table, void *object);
 
 /* One "section.key=value". Unknown key: MCVD_E_CONFIG naming the nearest known one. */
-mcvd_status mcvdi_options_set(const mcvdi_option_table *table, void *object, const char *assignment);
+mcvd_status mcvdi_options_set(const mcvdi_option_table *table, void *object,
+                              const char *assignment);
 
 /* All keys of a two-level JSON object; origin names the file in messages. */
 mcvd_status mcvdi_options_read(const mcvdi_option_table *table, void *object, const cJSON *json,
