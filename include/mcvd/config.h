@@ -35,7 +35,8 @@ typedef struct mcvd_data_config {
     double prob_mask_future;
     bool prob_mask_sync; /* one draw for both */
     bool random_flip;
-    bool rescaled; /* pixels in [-1, 1]; false is refused */
+    bool rescaled;        /* pixels in [-1, 1]; false is refused */
+    bool logit_transform; /* refused when true */
     int64_t num_workers;
     int64_t num_digits;            /* moving digits per clip */
     int64_t frame_step;            /* ours: take every n-th frame of a video */
@@ -80,7 +81,8 @@ typedef struct mcvd_training_config {
     int64_t accumulate;       /* ours: micro-batches per optimizer step; batch_size is their sum */
     int64_t keep_checkpoints; /* ours: the newest K stay */
     int64_t seed;             /* ours */
-    char task[MCVD_CONFIG_TEXT]; /* ours: predict+interp ...; sets the masks */
+    char task[MCVD_CONFIG_TEXT]; /* ours: predict+interp ..., see mcvd_config_apply_task;
+                                  * "" leaves the masks as data.prob_mask_* say */
 } mcvd_training_config;
 
 typedef struct mcvd_optim_config {
@@ -130,10 +132,40 @@ MCVD_API mcvd_status mcvd_config_parse(mcvd_config *config, const char *json, co
 MCVD_API mcvd_status mcvd_config_set(mcvd_config *config, const char *assignment);
 
 /**
+ * Set training.task and the masks that teach it.
+ *
+ * A task is one word or several joined by '+': predict (past given), predict-past (future given),
+ * interp (both given), generate (none given). Each sample draws whether its past (probability
+ * data.prob_mask_cond) and its future (data.prob_mask_future) are masked; these become
+ *
+ *     predict                    0    1        predict-past + interp      0.5  0
+ *     predict-past               1    0        predict-past + generate    1    0.5
+ *     interp                     0    0        interp + generate          0.5  0.5, one draw
+ *     generate                   1    1        predict + predict-past     0.5  0.5
+ *     predict + interp           0    0.5      three or all four          0.5  0.5
+ *     predict + generate         0.5  1
+ *
+ * Two draws cannot express "exactly one of both", so predict+predict-past also trains the other two
+ * tasks, as three words also train the fourth. Without future frames prob_mask_future stays 0,
+ * without past frames prob_mask_cond.
+ *
+ * @param task  the words; NULL applies training.task, and does nothing when that is ""
+ * @return MCVD_OK
+ *         MCVD_E_CONFIG  an unknown or repeated word; predict or interp without
+ *                        data.num_frames_cond; interp or predict-past without
+ *                        data.num_frames_future. config is untouched.
+ */
+MCVD_API mcvd_status mcvd_config_apply_task(mcvd_config *config, const char *task);
+
+/**
  * Rules between keys: frames, masks, divisibility, what this build refuses and why.
+ * Covers training and sampling; a single call of the network needs mcvd_config_check_network only.
  * @return MCVD_OK or MCVD_E_CONFIG
  */
 MCVD_API mcvd_status mcvd_config_check(const mcvd_config *config);
+
+/** The rules of data.* and model.* that shape the network; gamma and noise_in_cond are allowed. */
+MCVD_API mcvd_status mcvd_config_check_network(const mcvd_config *config);
 
 /** The resolved configuration as JSON text, freed with mcvd_text_free; NULL out of memory. */
 MCVD_API char *mcvd_config_dump(const mcvd_config *config);

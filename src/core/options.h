@@ -18,17 +18,18 @@ typedef enum mcvdi_option_type {
     MCVDI_OPT_TEXT,     /* char[MCVD_CONFIG_TEXT] */
     MCVDI_OPT_CHOICE,   /* char[MCVD_CONFIG_TEXT], one of choices ("a|b|c") */
     MCVDI_OPT_INT_LIST, /* mcvd_int_list, every element in [min, max] */
-    MCVDI_OPT_IGNORED   /* a key of the authors' files without effect here: noted once, kept out */
+    MCVDI_OPT_IGNORED   /* a key of the authors' files without effect here: one INFO line, or a
+                         * WARNING when its value is not the fallback; kept out of the dump */
 } mcvdi_option_type;
 
 typedef struct mcvdi_option {
     const char *section; /* "model" */
-    const char *name;    /* "ngf" */
+    const char *name;    /* "ngf"; "*" in an ignored row stands for the whole section */
     mcvdi_option_type type;
     const char *fallback; /* default as text, parsed like a command-line value */
-    double min;
+    double min;           /* of numbers and list elements */
     double max;
-    const char *choices;
+    const char *choices; /* "a|b|c"; "|a" allows the empty text too */
     const char *help;
     size_t offset; /* into the struct */
 } mcvdi_option;
@@ -45,11 +46,13 @@ mcvd_status mcvdi_options_defaults(const mcvdi_option_table *table, void *object
 mcvd_status mcvdi_options_set(const mcvdi_option_table *table, void *object,
                               const char *assignment);
 
-/* All keys of a two-level JSON object; origin names the file in messages. */
+/* All keys of a two-level JSON object; origin names the file in messages. Integers are refused from
+ * 2^53 on. A failure leaves the keys before it set: read into a copy. */
 mcvd_status mcvdi_options_read(const mcvdi_option_table *table, void *object, const cJSON *json,
                                const char *origin);
 
-/* A new two-level JSON object with every effective key in table order; NULL out of memory. */
+/* A new two-level JSON object with every effective key in table order; NULL out of memory.
+ * For printing: numbers are raw items, the shortest text that reads back as the same value. */
 cJSON *mcvdi_options_dump(const mcvdi_option_table *table, const void *object);
 
 #endif
