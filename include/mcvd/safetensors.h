@@ -28,13 +28,15 @@ MCVD_API mcvd_status mcvd_safetensors_open(mcvd_safetensors **out, const char *p
 MCVD_API void mcvd_safetensors_close(mcvd_safetensors **file);
 
 MCVD_API size_t mcvd_safetensors_count(const mcvd_safetensors *file);
-/** Name of tensor i in file order, NULL when i is out of range. */
+/** Name of tensor i in the order of the header, NULL when i is out of range. */
 MCVD_API const char *mcvd_safetensors_name(const mcvd_safetensors *file, size_t i);
 MCVD_API bool mcvd_safetensors_has(const mcvd_safetensors *file, const char *name);
 
 /**
- * A view of a tensor, aligned for its dtype; valid until close. Read only.
- * @return MCVD_OK or MCVD_E_FORMAT (no such tensor; the message names it)
+ * A view of a tensor, aligned for its dtype; valid until close. Read only. A tensor that lies
+ * misaligned in the file is copied on first use. Safe from several threads.
+ *
+ * @return MCVD_OK, MCVD_E_FORMAT (no such tensor; the message names it), MCVD_E_NOMEM
  */
 MCVD_API mcvd_status mcvd_safetensors_get(const mcvd_safetensors *file, const char *name,
                                           mcvd_tensor *tensor);
@@ -56,7 +58,8 @@ typedef struct mcvd_safetensors_meta {
 } mcvd_safetensors_meta;
 
 /**
- * Write a file whole or not at all: temporary name, sync, rename, sync of the folder.
+ * Write a file whole or not at all: temporary name, sync, rename, sync of the folder. The header
+ * keeps the caller's order; the data lie widest dtype first, so that every tensor is aligned.
  *
  * @param overwrite  false refuses an existing path with MCVD_E_EXISTS
  * @return MCVD_OK, MCVD_E_EXISTS, MCVD_E_IO (disk full, no permission), MCVD_E_NOMEM,

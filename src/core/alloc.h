@@ -15,9 +15,10 @@ void *mcvdi_calloc(size_t count, size_t bytes);
 void *mcvdi_realloc(void *pointer, size_t bytes);
 char *mcvdi_strdup(const char *text);
 char *mcvdi_sprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void mcvdi_free(void *pointer); /* NULL is fine; takes what any function of this file returned */
+void mcvdi_free(void *pointer); /* NULL is fine; takes what a function above returned */
 
-/* 64-byte aligned, zeroed, whole pages where large; freed with mcvdi_free_aligned. */
+/* 64-byte aligned and zeroed; freed with mcvdi_free_aligned. From 1 MB on it is a mapping of its
+ * own: page aligned, and pages that are never touched take no memory. */
 void *mcvdi_alloc_aligned(size_t bytes);
 void mcvdi_free_aligned(void *pointer);
 

@@ -9,6 +9,7 @@
 typedef struct mcvdi_arena mcvdi_arena;
 typedef size_t mcvdi_mark;
 
+/* Each block takes its bytes rounded up to a multiple of 64: sum these to plan the size. */
 mcvd_status mcvdi_arena_create(mcvdi_arena **out, size_t bytes);
 void mcvdi_arena_free(mcvdi_arena **arena);
 

@@ -17,12 +17,14 @@ mcvd_status mcvdi_file_read(char **text, size_t *bytes, const char *path, size_t
  * folder, then sync, rename, sync of the folder. */
 typedef struct mcvdi_atomic_file mcvdi_atomic_file;
 
-/* overwrite = false refuses an existing path with MCVD_E_EXISTS, here and again at commit. */
+/* overwrite = false refuses an existing path with MCVD_E_EXISTS, here and again at commit. A
+ * symbolic link is followed; folders and devices are refused with MCVD_E_IO. */
 mcvd_status mcvdi_atomic_open(mcvdi_atomic_file **out, const char *path, bool overwrite);
 /* The temporary file's name, for libraries that open by name; owned by the object. */
 const char *mcvdi_atomic_path(const mcvdi_atomic_file *file);
 mcvd_status mcvdi_atomic_write(mcvdi_atomic_file *file, const void *data, size_t bytes);
-/* Commit and free; on failure the temporary file is gone and nothing has changed. */
+/* Commit and free; on failure the temporary file is gone and nothing has changed, except when the
+ * folder cannot be synced: then the file is in place but may not survive a power loss. */
 mcvd_status mcvdi_atomic_commit(mcvdi_atomic_file **file);
 /* Drop the temporary file and free; NULL or a committed (NULL) object is fine. */
 void mcvdi_atomic_discard(mcvdi_atomic_file **file);

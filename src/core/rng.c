@@ -9,7 +9,7 @@
  *
  * Block b gives the words 4b .. 4b + 3. Elements 4b, 4b + 1 of the normal stream come from words
  * 4b, 4b + 1 by Box-Muller, elements 4b + 2, 4b + 3 from the other two. Logarithm, sine and cosine
- * are written out below in plain float arithmetic (error below 1e-6 of a standard deviation), so
+ * are written out below in plain float arithmetic (typical error 1e-7), so
  * that the numbers do not depend on the system's libm and the loops vectorise.
  */
 #include <mcvd/rng.h>

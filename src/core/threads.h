@@ -5,7 +5,8 @@
 #ifndef MCVDI_THREADS_H
 #define MCVDI_THREADS_H
 
-/* Threads of the next parallel regions; 0 restores the default (all the process may use). */
+/* Threads of the next parallel regions that the calling thread starts; 0 restores the default (all
+ * the process may use). */
 void mcvdi_threads_set(int num_threads);
 int mcvdi_threads_count(void);
 
