@@ -311,38 +311,45 @@ static size_t edit_distance(const char *a, const char *b)
     return row[nb];
 }
 
-/* Nearest full key; a key without a section is compared with bare names too. Keys that have an
- * effect win over equally near ones that have none. */
-static void nearest_key(const mcvdi_option_table *table, const char *key, char *nearest,
-                        size_t bytes)
+typedef struct candidate {
+    size_t distance;
+    char key[MAX_KEY];
+} candidate;
+
+static void offer(candidate *best, size_t distance, const char *section, const char *name)
+{
+    if (distance >= best->distance)
+        return;
+    best->distance = distance;
+    snprintf(best->key, sizeof best->key, "%s%s%s", section, *name ? "." : "", name);
+}
+
+/* A key without a dot is a section or a bare name. Of equally near keys one with effect wins. */
+static candidate nearest_key(const mcvdi_option_table *table, const char *key)
 {
     const bool bare = !strchr(key, '.');
-    size_t best = SIZE_MAX;
+    candidate best = { .distance = SIZE_MAX };
 
-    nearest[0] = '\0';
     for (size_t i = 0; i < table->num_rows; i++) {
         const mcvdi_option *row = &table->rows[i];
+        const size_t malus = row->type == MCVDI_OPT_IGNORED;
         char full[MAX_KEY];
-        if (strcmp(row->name, "*") == 0)
-            continue;
         snprintf(full, sizeof full, "%s.%s", row->section, row->name);
-        size_t distance = 2 * edit_distance(key, bare ? row->name : full);
-        if (row->type == MCVDI_OPT_IGNORED)
-            distance++;
-        if (distance < best) {
-            best = distance;
-            snprintf(nearest, bytes, "%s", full);
-        }
+        if (bare)
+            offer(&best, 2 * edit_distance(key, row->section) + malus, row->section, "");
+        if (strcmp(row->name, "*") != 0)
+            offer(&best, 2 * edit_distance(key, bare ? row->name : full) + malus, row->section,
+                  row->name);
     }
+    return best;
 }
 
 static mcvd_status fail_unknown(const mcvdi_option_table *table, const char *key)
 {
-    char nearest[MAX_KEY];
+    const candidate best = nearest_key(table, key);
 
-    nearest_key(table, key, nearest, sizeof nearest);
     return mcvdi_fail(MCVD_E_CONFIG, "unknown key '%.*s', the nearest known key is '%s'", MAX_KEY,
-                      key, nearest);
+                      key, best.key);
 }
 
 mcvd_status mcvdi_options_set(const mcvdi_option_table *table, void *object, const char *assignment)
