@@ -1,0 +1,104 @@
+/*
+ * A model is a configuration with weights; a network is a model made ready for one batch size.
+ *
+ * Model files are safetensors with the reference's parameter names, the resolved configuration in
+ * __metadata__ ("mcvd.config"), a format number ("mcvd.format") and a training summary.
+ */
+#ifndef MCVD_MODEL_H
+#define MCVD_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <mcvd/config.h>
+#include <mcvd/export.h>
+#include <mcvd/status.h>
+#include <mcvd/tensor.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct mcvd_model mcvd_model;
+typedef struct mcvd_network mcvd_network;
+
+/**
+ * A model with random weights (Glorot-uniform, near-zero output; model.md section 12).
+ * @return MCVD_OK, MCVD_E_CONFIG, MCVD_E_NOMEM
+ */
+MCVD_API mcvd_status mcvd_model_create(mcvd_model **out, const mcvd_config *config, uint64_t seed);
+
+/**
+ * Open a model file, or bare weights when config is given (which then also replaces the
+ * configuration inside the file). Every parameter must be there with its shape; F32, F16 and BF16
+ * are read. Weights stay in the mapped file until a network takes them.
+ * @return MCVD_OK, MCVD_E_MODEL (missing, damaged, does not fit), MCVD_E_CONFIG, MCVD_E_NOMEM
+ */
+MCVD_API mcvd_status mcvd_model_load(mcvd_model **out, const char *path, const mcvd_config *config);
+
+/** Accepts NULL; networks made from the model live on. */
+MCVD_API void mcvd_model_free(mcvd_model **model);
+
+MCVD_API const mcvd_config *mcvd_model_get_config(const mcvd_model *model);
+/** Path it was loaded from, "" for a fresh model. */
+MCVD_API const char *mcvd_model_path(const mcvd_model *model);
+/** The training summary of the file (JSON), "" when there is none. */
+MCVD_API const char *mcvd_model_summary(const mcvd_model *model);
+MCVD_API size_t mcvd_model_num_params(const mcvd_model *model);
+MCVD_API size_t mcvd_model_num_tensors(const mcvd_model *model);
+/** Name and shape of tensor i in parameter order; data is NULL. */
+MCVD_API mcvd_status mcvd_model_tensor(const mcvd_model *model, size_t i, const char **name,
+                                       mcvd_tensor *shape);
+/** Multiply-adds of one forward pass of one sample. */
+MCVD_API double mcvd_model_macs(const mcvd_model *model);
+
+typedef struct mcvd_network_config {
+    size_t batch;
+    size_t height;    /* 0: data.image_size */
+    size_t width;     /* 0: data.image_size; no other width fits the attention layers */
+    bool keep_stages; /* keep every activation readable after forward */
+    bool no_onednn;   /* the im2col convolutions */
+} mcvd_network_config;
+
+/**
+ * Build the network of a model for inference.
+ * @return MCVD_OK, MCVD_E_SHAPE (size not divisible), MCVD_E_MODEL, MCVD_E_NOMEM
+ */
+MCVD_API mcvd_status mcvd_network_create(mcvd_network **out, const mcvd_model *model,
+                                         const mcvd_network_config *config);
+MCVD_API void mcvd_network_free(mcvd_network **network);
+
+/* Inputs of one call; all channels-last, F frames of C channels stacked (channel = frame*C + c). */
+typedef struct mcvd_network_input {
+    const float *x;          /* [B, H, W, F*C]  noisy frames */
+    const double *t;         /* [B]             timestep, 0 = least noise; fractions are legal */
+    const float *cond;       /* [B, H, W, K*C]  past then future, [-1, 1], masked frames 0; NULL
+                                when the model has no conditioning frames */
+    const float *cond_mask;  /* [B] 1 = past given, 0 = masked; NULL: all 1. Read by cond_emb */
+    const float *cond_noise; /* like cond; noise_in_cond models only */
+} mcvd_network_input;
+
+/**
+ * out [B, H, W, F*C] = network(x, t, cond): the predicted noise (or v, as model.prediction says).
+ * Allocates nothing. One call at a time per network.
+ * @return MCVD_OK, MCVD_E_RANGE (t outside (-1, T]), MCVD_E_STATE (cond missing or unexpected)
+ */
+MCVD_API mcvd_status mcvd_network_forward(mcvd_network *network, const mcvd_network_input *input,
+                                          float *out);
+
+/** Activations after a forward call with keep_stages, under the names of the reference. */
+MCVD_API size_t mcvd_network_num_stages(const mcvd_network *network);
+/** dims: N, H, W, C (H = W = 1 for vectors); data is channels-last. */
+MCVD_API mcvd_status mcvd_network_stage(const mcvd_network *network, size_t i, const char **name,
+                                        mcvd_tensor *stage);
+
+/** Multiply-adds of one forward call, and bytes of activations and scratch. */
+MCVD_API double mcvd_network_macs(const mcvd_network *network);
+MCVD_API size_t mcvd_network_bytes(const mcvd_network *network);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,42 @@
+/* What graph.c, plan.c and run.c share. */
+#ifndef MCVDI_GRAPH_INTERNAL_H
+#define MCVDI_GRAPH_INTERNAL_H
+
+#include "graph/graph.h"
+
+typedef struct graph_value {
+    mcvdi_dims dims;
+    int producer;  /* node, -1 for an input */
+    bool output;   /* marked */
+    bool has_grad; /* TRAIN: something needs its gradient */
+    float *data;
+    float *grad;
+} graph_value;
+
+struct mcvdi_graph {
+    mcvdi_graph_options options;
+    mcvd_status build_status;
+    bool compiled;
+
+    graph_value *values;
+    size_t num_values, cap_values;
+    mcvdi_node **nodes;
+    size_t num_nodes, cap_nodes;
+    mcvdi_param *params;
+    size_t num_params, cap_params;
+    size_t param_floats;
+
+    float *param_values; /* TRAIN: slab; INFER: the parameters that no operator packs */
+    float *param_grads;  /* TRAIN */
+    size_t *resident;    /* INFER: offset of parameter i in param_values */
+    char *arena;         /* activations, gradients, saved, scratch */
+    size_t arena_bytes;
+    char *packed; /* INFER: all packed weights */
+    size_t packed_bytes;
+    mcvdi_run run;
+};
+
+/* plan.c: place values, gradients, saved and scratch buffers; sets the pointers of all nodes. */
+mcvd_status mcvdi_graph_plan(mcvdi_graph *graph);
+
+#endif

@@ -1,0 +1,80 @@
+/*
+ * The operators: one file each with the shape rule, forward, backward. Every add function checks
+ * its shapes, names its parameters "<name>.weight" etc. under the reference's names, and returns
+ * the new value or -1 (the graph keeps the status). Equations stand in the operator's file.
+ */
+#ifndef MCVDI_OPS_H
+#define MCVDI_OPS_H
+
+#include "graph/graph.h"
+
+/* conv.c: k x k convolution, stride 1, zero padding k / 2, bias. Weight [out, in, k, k].
+ * x [N,H,W,in] -> y [N,H,W,out]. Parameters name.weight, name.bias. */
+typedef struct mcvdi_conv_spec {
+    const char *name;
+    size_t out_channels;
+    int kernel;        /* 1 or 3 */
+    double init_scale; /* 1, or 1e-10 for the layers that start near zero */
+} mcvdi_conv_spec;
+mcvdi_value_id mcvdi_conv(mcvdi_graph *g, mcvdi_value_id x, const mcvdi_conv_spec *spec);
+
+/* linear.c: y = x W' + b over the last axis. MCVDI_LINEAR_OUT_IN: name.weight [out, in], name.bias
+ * (Linear, Dense_0). MCVDI_LINEAR_IN_OUT: name.W [in, out], name.b (NIN). */
+typedef enum mcvdi_linear_layout { MCVDI_LINEAR_OUT_IN, MCVDI_LINEAR_IN_OUT } mcvdi_linear_layout;
+typedef struct mcvdi_linear_spec {
+    const char *name;
+    size_t out_channels;
+    mcvdi_linear_layout layout;
+    double init_scale;
+} mcvdi_linear_spec;
+mcvdi_value_id mcvdi_linear(mcvdi_graph *g, mcvdi_value_id x, const mcvdi_linear_spec *spec);
+
+/* group_norm_silu.c: n = group norm of x; optional affine (name.weight, name.bias [c]); optional
+ * scale_shift [N,1,1,2c]: n * (1 + scale) + shift; optional SiLU at the end. */
+typedef struct mcvdi_group_norm_spec {
+    const char *name;           /* NULL: no affine parameters */
+    mcvdi_value_id scale_shift; /* -1: none */
+    double norm_eps;
+    bool silu;
+} mcvdi_group_norm_spec;
+mcvdi_value_id mcvdi_group_norm(mcvdi_graph *g, mcvdi_value_id x,
+                                const mcvdi_group_norm_spec *spec);
+/* Number of groups for c channels (model.md 5.1): min(c / 4, 32), lowered until it divides c. */
+size_t mcvdi_group_count(size_t channels);
+
+/* resample_fir.c: taps 1-3-3-1 along H and W, zero outside (model.md 5.4). */
+mcvdi_value_id mcvdi_fir_down(mcvdi_graph *g, mcvdi_value_id x); /* H, W even */
+mcvdi_value_id mcvdi_fir_up(mcvdi_graph *g, mcvdi_value_id x);
+
+/* attention.c: softmax(q k' / sqrt(d)) v over the H*W positions of each sample and head; head j
+ * owns channels [j d, (j+1) d). Never materialises more than a tile of the HW x HW weights. */
+mcvdi_value_id mcvdi_attention(mcvdi_graph *g, mcvdi_value_id q, mcvdi_value_id k, mcvdi_value_id v,
+                               size_t num_heads);
+
+/* timestep_embedding.c: labels [N,1,1,1] -> [sin | cos] [N,1,1,width], the float32 recipe of
+ * model.md section 4, steps 1-4. No gradient. */
+mcvdi_value_id mcvdi_timestep_embedding(mcvdi_graph *g, mcvdi_value_id labels, size_t width);
+
+/* mask_embedding.c: row mask[n] (0 or 1) of the table name.weight [2, width] -> [N,1,1,width]. */
+mcvdi_value_id mcvdi_mask_embedding(mcvdi_graph *g, mcvdi_value_id mask, const char *name,
+                                    size_t width);
+
+/* silu.c: y = x * sigmoid(x). */
+mcvdi_value_id mcvdi_silu(mcvdi_graph *g, mcvdi_value_id x);
+
+/* dropout.c: in training runs each element is zeroed with probability p, the rest divided by
+ * 1 - p; the mask is a function of (seed, step, sample, node), never stored. */
+mcvdi_value_id mcvdi_dropout(mcvdi_graph *g, mcvdi_value_id x, double probability);
+
+/* concat.c: along channels, a first. b may be -1: then the result is a. */
+mcvdi_value_id mcvdi_concat(mcvdi_graph *g, mcvdi_value_id a, mcvdi_value_id b);
+
+/* residual.c: (x + h) / sqrt(2). */
+mcvdi_value_id mcvdi_residual(mcvdi_graph *g, mcvdi_value_id x, mcvdi_value_id h);
+
+/* space_to_depth.c: [N,H,W,C] -> [N,H/s,W/s,s*s*C] (channel = (row in cell * s + column in cell)
+ * * C + c) and back. */
+mcvdi_value_id mcvdi_space_to_depth(mcvdi_graph *g, mcvdi_value_id x, size_t cell);
+mcvdi_value_id mcvdi_depth_to_space(mcvdi_graph *g, mcvdi_value_id x, size_t cell);
+
+#endif
