@@ -1,0 +1,201 @@
+#include "data/dataset.h"
+
+#include <string.h>
+
+#include <mcvd/rng.h>
+
+#include "core/alloc.h"
+#include "core/checked.h"
+#include "core/fileio.h"
+
+enum { DEFAULT_TEST_CLIPS = 256 };
+
+static const size_t default_cache_bytes = (size_t)2 << 30;
+
+/* The first kind that accepts a path opens it. */
+static const mcvdi_dataset_kind *const kinds[] = {
+    &mcvdi_dataset_smmnist,
+};
+
+enum { NUM_KINDS = sizeof kinds / sizeof kinds[0] };
+
+struct mcvd_dataset {
+    const mcvdi_dataset_kind *kind;
+    void *state;
+    mcvdi_dataset_facts facts;
+    mcvd_dataset_config config; /* path and folders are not kept */
+    size_t num_test_clips;
+    size_t clip_bytes;
+};
+
+mcvd_dataset_config mcvd_dataset_config_default(const mcvd_data_config *data)
+{
+    return (mcvd_dataset_config) { .data = *data, .cache_bytes = default_cache_bytes };
+}
+
+void mcvd_dataset_list(mcvd_dataset_list_fn fn, void *user)
+{
+    for (size_t i = 0; i < NUM_KINDS; i++)
+        fn(user, kinds[i]->name, kinds[i]->help);
+}
+
+static mcvd_status choose_kind(const mcvdi_dataset_kind **out, const mcvd_dataset_config *config)
+{
+    *out = NULL;
+    if (!config->path) {
+        for (size_t i = 0; i < NUM_KINDS; i++)
+            if (kinds[i]->opens_without_path && strcmp(kinds[i]->name, config->data.dataset) == 0)
+                *out = kinds[i];
+        if (!*out)
+            return mcvdi_fail(MCVD_E_INPUT, "data.dataset = %s needs a path: a video or a folder",
+                              config->data.dataset);
+        return MCVD_OK;
+    }
+    if (!mcvdi_path_exists(config->path))
+        return mcvdi_fail(MCVD_E_INPUT, "%s: no such file or folder", config->path);
+    for (size_t i = 0; i < NUM_KINDS && !*out; i++)
+        if (kinds[i]->accepts(config->path))
+            *out = kinds[i];
+    if (!*out)
+        return mcvdi_fail(MCVD_E_INPUT,
+                          "%s: neither a video, nor a folder with videos, images or "
+                          "MNIST files",
+                          config->path);
+    return MCVD_OK;
+}
+
+/* num_frames and clip_bytes from the configuration. */
+static mcvd_status measure(mcvd_dataset *ds)
+{
+    const mcvd_data_config *data = &ds->config.data;
+    const size_t side = data->image_size > 0 ? (size_t)data->image_size : 0;
+    const size_t channels = data->channels > 0 ? (size_t)data->channels : 0;
+
+    if (ds->config.num_frames == 0)
+        ds->config.num_frames =
+            (size_t)(data->num_frames_cond + data->num_frames + data->num_frames_future);
+    if (ds->config.num_test_clips == 0)
+        ds->config.num_test_clips = DEFAULT_TEST_CLIPS;
+    if (!mcvdi_mul_size(&ds->clip_bytes, side, side) ||
+        !mcvdi_mul_size(&ds->clip_bytes, ds->clip_bytes, channels) ||
+        !mcvdi_mul_size(&ds->clip_bytes, ds->clip_bytes, ds->config.num_frames) ||
+        ds->clip_bytes == 0)
+        return mcvdi_fail(MCVD_E_CONFIG, "a window of %zu frames of %zux%zux%zu is not possible",
+                          ds->config.num_frames, side, side, channels);
+    return MCVD_OK;
+}
+
+mcvd_status mcvd_dataset_open(mcvd_dataset **out, const mcvd_dataset_config *config)
+{
+    *out = NULL;
+    mcvd_dataset *ds = mcvdi_calloc(1, sizeof *ds);
+    if (!ds)
+        return mcvdi_fail(MCVD_E_NOMEM, "dataset: %zu bytes", sizeof *ds);
+    ds->config = *config;
+
+    mcvd_status st = choose_kind(&ds->kind, config);
+    if (st >= 0)
+        st = measure(ds);
+    if (st >= 0)
+        st = ds->kind->open(&ds->state, &ds->facts, &ds->config);
+    if (st < 0) {
+        mcvd_dataset_free(&ds);
+        return st;
+    }
+    ds->config.path = NULL;
+    ds->config.digit_folders = NULL;
+    ds->config.num_digit_folders = 0;
+    if (config->split == MCVD_SPLIT_TEST)
+        ds->num_test_clips = ds->facts.num_windows < ds->config.num_test_clips
+                                 ? (size_t)ds->facts.num_windows
+                                 : ds->config.num_test_clips;
+    *out = ds;
+    return MCVD_OK;
+}
+
+void mcvd_dataset_free(mcvd_dataset **dataset)
+{
+    mcvd_dataset *ds = *dataset;
+
+    if (!ds)
+        return;
+    if (ds->kind && ds->state)
+        ds->kind->free(&ds->state);
+    mcvdi_free(ds->facts.describe);
+    mcvdi_free(ds);
+    *dataset = NULL;
+}
+
+const char *mcvd_dataset_name(const mcvd_dataset *dataset)
+{
+    return dataset->kind->name;
+}
+
+const char *mcvd_dataset_describe(const mcvd_dataset *dataset)
+{
+    return dataset->facts.describe;
+}
+
+size_t mcvd_dataset_num_frames(const mcvd_dataset *dataset)
+{
+    return dataset->config.num_frames;
+}
+
+size_t mcvd_dataset_clip_bytes(const mcvd_dataset *dataset)
+{
+    return dataset->clip_bytes;
+}
+
+uint64_t mcvd_dataset_num_windows(const mcvd_dataset *dataset)
+{
+    return dataset->facts.num_windows;
+}
+
+size_t mcvd_dataset_num_test_clips(const mcvd_dataset *dataset)
+{
+    return dataset->num_test_clips;
+}
+
+const mcvd_dataset_config *mcvdi_dataset_config_of(const mcvd_dataset *dataset)
+{
+    return &dataset->config;
+}
+
+void mcvdi_clip_flip(uint8_t *clip, size_t num_rows, size_t width, size_t channels)
+{
+    for (size_t y = 0; y < num_rows; y++) {
+        uint8_t *row = clip + y * width * channels;
+        for (size_t x = 0; x < width / 2; x++)
+            for (size_t c = 0; c < channels; c++) {
+                uint8_t *left = row + x * channels + c;
+                uint8_t *right = row + (width - 1 - x) * channels + c;
+                const uint8_t swap = *left;
+                *left = *right;
+                *right = swap;
+            }
+    }
+}
+
+/* One fair coin per training sample. */
+static bool wants_flip(const mcvd_dataset *ds, uint64_t index)
+{
+    return ds->config.split == MCVD_SPLIT_TRAIN && ds->facts.may_flip &&
+           ds->config.data.random_flip &&
+           mcvd_rng_below(mcvd_rng_key_make(ds->config.seed, MCVD_RNG_AUGMENT, index, 0), 0, 2) ==
+               1;
+}
+
+mcvd_status mcvd_dataset_window(mcvd_dataset *dataset, uint64_t index, uint8_t *clip)
+{
+    const size_t side = (size_t)dataset->config.data.image_size;
+
+    if (dataset->config.split == MCVD_SPLIT_TEST && index >= dataset->num_test_clips)
+        return mcvdi_fail(MCVD_E_RANGE, "test clip %llu of %zu", (unsigned long long)index,
+                          dataset->num_test_clips);
+    const mcvd_status st =
+        dataset->kind->window(dataset->state, index, dataset->num_test_clips, clip);
+    if (st >= 0 && wants_flip(dataset, index))
+        mcvdi_clip_flip(clip, dataset->config.num_frames * side, side,
+                        (size_t)dataset->config.data.channels);
+    return st;
+}
