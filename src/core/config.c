@@ -174,10 +174,14 @@ void mcvd_config_default(mcvd_config *config)
     (void)mcvdi_options_defaults(&table, config);
 }
 
+/* The sections may also stand below one key "config", beside remarks of the tool that wrote them.
+ */
 static mcvd_status overlay(mcvd_config *config, cJSON *json, const char *origin)
 {
     mcvd_config copy = *config;
-    const mcvd_status st = mcvdi_options_read(&table, &copy, json, origin);
+    const cJSON *wrapped = cJSON_GetObjectItemCaseSensitive(json, "config");
+    const mcvd_status st =
+        mcvdi_options_read(&table, &copy, cJSON_IsObject(wrapped) ? wrapped : json, origin);
 
     cJSON_Delete(json);
     if (st >= 0)
