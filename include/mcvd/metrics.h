@@ -1,0 +1,322 @@
+/*
+ * Scores of predicted frames: MSE, PSNR, SSIM, their aggregates over trajectories and clips, the
+ * baselines that every table shows, and the runner of a benchmark. A score without its definition
+ * cannot be compared, so the definitions are here:
+ *
+ *   mse              mean over the frames of a trajectory of the mean square error of a frame,
+ *                    pixels in [0, 1], all colour channels alike
+ *   psnr             10 log10(1 / mse): one value per trajectory, from the mean of its frame MSEs
+ *   psnr_frame_mean  the plain mean over the frames of 10 log10(1 / frame MSE)
+ *   ssim             mean over the frames of the SSIM of the gray 8-bit frames (see mcvd_ssim_u8)
+ *
+ * Nothing is capped: identical frames have mse 0 and psnr INFINITY. Means inside a clip (over
+ * frames, over trajectories) are plain, so one infinite term makes them infinite; means over clips
+ * leave infinite clips out and report how many there were.
+ * Source: Wang et al. 2004 for SSIM; the evaluation protocol of Voleti et al. 2022.
+ */
+#ifndef MCVD_METRICS_H
+#define MCVD_METRICS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <mcvd/config.h>
+#include <mcvd/export.h>
+#include <mcvd/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- one pair of frames ---------------------------------------------------------------------- */
+
+/* identifier, name in files and flags, column title, higher is better, digits after the point */
+#define MCVD_METRIC_LIST(X)                                                        \
+    X(MCVD_METRIC_MSE, "mse", "MSE", false, 5)                                     \
+    X(MCVD_METRIC_PSNR, "psnr", "PSNR", true, 3)                                   \
+    X(MCVD_METRIC_PSNR_FRAME, "psnr_frame_mean", "PSNR of single frames", true, 3) \
+    X(MCVD_METRIC_SSIM, "ssim", "SSIM", true, 4)
+
+#define MCVD_METRIC_ENUM(id, name, title, higher, digits) id,
+typedef enum mcvd_metric { MCVD_METRIC_LIST(MCVD_METRIC_ENUM) MCVD_NUM_METRICS } mcvd_metric;
+
+/* A set of metrics is a bit mask, 1 << mcvd_metric. */
+#define MCVD_METRIC_BIT(id) (1u << (unsigned)(id))
+#define MCVD_METRIC_ALL     ((1u << (unsigned)MCVD_NUM_METRICS) - 1u)
+
+MCVD_API const char *mcvd_metric_name(mcvd_metric metric);
+MCVD_API const char *mcvd_metric_title(mcvd_metric metric);
+MCVD_API bool mcvd_metric_higher_is_better(mcvd_metric metric);
+MCVD_API int mcvd_metric_digits(mcvd_metric metric);
+
+/**
+ * Read a list like "psnr,ssim" into a bit mask.
+ * @return MCVD_OK
+ *         MCVD_E_UNSUPPORTED  a metric that needs a feature network: lpips, fvd
+ *         MCVD_E_USAGE        empty, or an unknown name (the message lists the known ones)
+ */
+MCVD_API mcvd_status mcvd_metrics_parse(unsigned *metrics, const char *list);
+
+/* Values by metric; NAN where it was not asked for, but mse is always there. */
+typedef struct mcvd_scores {
+    double value[MCVD_NUM_METRICS];
+} mcvd_scores;
+
+typedef struct mcvd_scorer_config {
+    size_t height;
+    size_t width;
+    size_t channels;  /* 1 or 3 */
+    unsigned metrics; /* bit mask */
+    bool binarise;    /* SSIM on pixels rounded to 0 or 1 (half to even), as the reference does on
+                       * Moving MNIST; MSE and PSNR keep the unrounded pixels */
+} mcvd_scorer_config;
+
+typedef struct mcvd_scorer mcvd_scorer;
+
+/**
+ * A scorer owns the scratch of SSIM; frames are scored without allocation. One thread at a time.
+ * @return MCVD_OK, MCVD_E_NOMEM
+ *         MCVD_E_SHAPE  channels are not 1 or 3, a side is 0, or SSIM of a side below 11 pixels
+ *         MCVD_E_RANGE  no metric, or a bit that is none
+ */
+MCVD_API mcvd_status mcvd_scorer_create(mcvd_scorer **out, const mcvd_scorer_config *config);
+MCVD_API void mcvd_scorer_free(mcvd_scorer **scorer);
+
+/**
+ * Score one frame.
+ * @param truth, prediction  [H, W, C], pixels in [0, 1]; values outside are clamped
+ * @param scores             psnr and psnr_frame_mean are the same number here
+ * @return MCVD_OK, MCVD_E_NONFINITE (a NaN or infinity among the pixels)
+ */
+MCVD_API mcvd_status mcvd_scorer_frame(mcvd_scorer *scorer, const float *truth,
+                                       const float *prediction, mcvd_scores *scores);
+
+/** The same from 8-bit frames: pixels are v / 255. */
+MCVD_API mcvd_status mcvd_scorer_frame_u8(mcvd_scorer *scorer, const uint8_t *truth,
+                                          const uint8_t *prediction, mcvd_scores *scores);
+
+/** One trajectory from its num_frames >= 1 frames, as defined at the top of this file. */
+MCVD_API mcvd_scores mcvd_scores_of_frames(const mcvd_scores *frames, size_t num_frames);
+
+/** 10 log10(1 / mse), peak 1; INFINITY for 0. */
+MCVD_API double mcvd_psnr_of_mse(double mse);
+
+/**
+ * The 8-bit gray picture that SSIM sees: v = floor(255 x) in single precision, then
+ * (19595 R + 38470 G + 7471 B + 32768) >> 16 for colour.
+ * @param frame  [H, W, C], C = 1 or 3, pixels in [0, 1]
+ * @param gray   [H, W]
+ */
+MCVD_API void mcvd_gray_u8(uint8_t *gray, const float *frame, size_t pixels, size_t channels,
+                           bool binarise);
+
+/**
+ * SSIM of two gray 8-bit pictures: Gaussian window of 11 x 11, sigma 1.5, normalised; population
+ * covariances; C1 = (0.01 * 255)^2, C2 = (0.03 * 255)^2; mean over the windows that lie inside the
+ * picture (so no padding rule matters). Double precision.
+ * @param a, b  [height, width]
+ * @return MCVD_OK, MCVD_E_SHAPE (a side below 11), MCVD_E_NOMEM
+ */
+MCVD_API mcvd_status mcvd_ssim_u8(double *ssim, const uint8_t *a, const uint8_t *b, size_t height,
+                                  size_t width);
+
+/* ---- aggregates ------------------------------------------------------------------------------ */
+
+typedef struct mcvd_summary {
+    size_t count;    /* finite values behind mean, std and conf95 */
+    size_t infinite; /* values left out because they are infinite */
+    double mean;     /* INFINITY when every value is infinite; NAN without values */
+    double std;      /* divisor n; NAN without finite values */
+    double conf95;   /* half-width of the 95 % interval, 1.959964 s / sqrt(n) with s of divisor
+                      * n - 1; NAN below two finite values */
+} mcvd_summary;
+
+MCVD_API mcvd_summary mcvd_summarize(const double *values, size_t n);
+
+/* How the K trajectories of a clip become one number. */
+typedef enum mcvd_over_k {
+    MCVD_BEST_OF_K, /* the best trajectory, for each metric separately; favours diversity */
+    MCVD_MEAN_OF_K, /* the plain mean */
+    MCVD_NUM_OVER_K
+} mcvd_over_k;
+
+/** "best_of_k" or "mean_of_k". */
+MCVD_API const char *mcvd_over_k_name(mcvd_over_k over);
+
+/** Index of the best of k >= 1 values, the first among equals. */
+MCVD_API size_t mcvd_best_index(const double *values, size_t k, bool higher_is_better);
+
+/** @param values  [clips, k] of one metric; per_clip [clips] receives one number per clip. */
+MCVD_API void mcvd_reduce_k(double *per_clip, const double *values, size_t clips, size_t k,
+                            mcvd_metric metric, mcvd_over_k over);
+
+/* ---- baselines ------------------------------------------------------------------------------- */
+
+/* identifier, name in files and reports */
+#define MCVD_BASELINE_LIST(X)       \
+    X(MCVD_BASELINE_COPY, "copy")   \
+    X(MCVD_BASELINE_MEAN, "mean")   \
+    X(MCVD_BASELINE_BLACK, "black") \
+    X(MCVD_BASELINE_LINEAR, "linear")
+
+#define MCVD_BASELINE_ENUM(id, name) id,
+typedef enum mcvd_baseline {
+    MCVD_BASELINE_LIST(MCVD_BASELINE_ENUM) MCVD_NUM_BASELINES
+} mcvd_baseline;
+
+/* Known frames around an unknown stretch; [n, numel] each, frame_numel = H * W * C. */
+typedef struct mcvd_known_frames {
+    const float *past;   /* the frames before, in order; NULL when num_past is 0 */
+    const float *future; /* the frames after, in order */
+    size_t num_past;
+    size_t num_future;
+    size_t frame_numel;
+} mcvd_known_frames;
+
+/** Short name, and what it does when such frames are known: "copy the last frame". */
+MCVD_API const char *mcvd_baseline_name(mcvd_baseline baseline);
+MCVD_API const char *mcvd_baseline_title(mcvd_baseline baseline, size_t num_past,
+                                         size_t num_future);
+
+/** Why a baseline does not exist for so many known frames; NULL when it does. COPY and MEAN need a
+ * known frame; LINEAR needs one on each side, or two on the side that is known. */
+MCVD_API const char *mcvd_baseline_missing(mcvd_baseline baseline, size_t num_past,
+                                           size_t num_future);
+
+/**
+ * What each baseline "predicts" for num_frames frames, pixels in [-1, 1]:
+ *   COPY    the nearest known frame in time (the last past one, the first future one when only the
+ *           future is known; half way, the past one)
+ *   MEAN    the mean of all known frames
+ *   BLACK   -1, 0 in 8 bits
+ *   LINEAR  past only: x[P-1] + j (x[P-1] - x[P-2]), j = 1, 2, ..., clipped to [-1, 1]; future
+ * only: the same backwards; both: the blend of the two neighbours by distance
+ *
+ * @param out  [num_frames, frame_numel], no overlap with the inputs
+ * @return MCVD_OK, MCVD_E_UNSUPPORTED (mcvd_baseline_missing says why)
+ */
+MCVD_API mcvd_status mcvd_baseline_predict(mcvd_baseline baseline, const mcvd_known_frames *known,
+                                           size_t num_frames, float *out);
+
+/* ---- benchmarks ------------------------------------------------------------------------------ */
+
+typedef struct mcvd_eval_protocol {
+    char name[MCVD_CONFIG_TEXT];    /* smmnist | videos | ... */
+    char dataset[MCVD_CONFIG_TEXT]; /* where the clips come from, for the reader of the report */
+    char task[MCVD_CONFIG_TEXT];    /* predict | interp | predict-past | generate */
+    int64_t past;                   /* frames before the scored ones */
+    int64_t frames;                 /* scored frames per trajectory */
+    int64_t future;                 /* frames after them */
+    int64_t clips;
+    int64_t trajectories; /* K per clip */
+    int64_t seed;         /* of clips and trajectories */
+    int64_t image_size;   /* height and width */
+    int64_t channels;     /* 1 or 3 */
+    bool binarise;        /* see mcvd_scorer_config */
+    bool ssim;            /* false for frames below 11 pixels */
+} mcvd_eval_protocol;
+
+/** Number and names of the built-in protocols; NULL when i is out of range. */
+MCVD_API size_t mcvd_eval_protocol_count(void);
+MCVD_API const char *mcvd_eval_protocol_name(size_t i);
+
+/** A built-in protocol by name. MCVD_E_USAGE names the known ones. */
+MCVD_API mcvd_status mcvd_eval_protocol_find(mcvd_eval_protocol *protocol, const char *name);
+
+/** Overwrite what {"protocol": {"clips": 256, ...}} names. MCVD_E_INPUT, _FORMAT, _CONFIG. */
+MCVD_API mcvd_status mcvd_eval_protocol_read(mcvd_eval_protocol *protocol, const char *path);
+
+/** One "protocol.key=value". MCVD_E_CONFIG names the nearest known key. */
+MCVD_API mcvd_status mcvd_eval_protocol_set(mcvd_eval_protocol *protocol, const char *assignment);
+
+/** Rules between the fields: a task needs its known frames, SSIM its 11 pixels. MCVD_E_CONFIG. */
+MCVD_API mcvd_status mcvd_eval_protocol_check(const mcvd_eval_protocol *protocol);
+
+/**
+ * Fetch clip number `clip` of the benchmark's fixed list.
+ * @param frames  [past + frames + future, H, W, C] in time order, pixels in [-1, 1]
+ * @return MCVD_OK, MCVD_EOF (the data has no further clip), or a failure, which ends the run
+ */
+typedef mcvd_status (*mcvd_eval_clip_fn)(void *user, size_t clip, float *frames);
+
+typedef struct mcvd_eval_case {
+    size_t clip;
+    const float *past;   /* [past, H, W, C]; NULL where the task does not know the past */
+    const float *future; /* [future, H, W, C]; NULL where the task does not know the future */
+    size_t trajectories;
+    uint64_t seed;
+} mcvd_eval_case;
+
+/**
+ * Predict one clip.
+ * @param out  [trajectories, frames, H, W, C], pixels in [-1, 1]
+ * @return MCVD_OK or a failure, which ends the run
+ */
+typedef mcvd_status (*mcvd_eval_predict_fn)(void *user, const mcvd_eval_case *eval_case,
+                                            float *out);
+
+typedef struct mcvd_eval_report mcvd_eval_report;
+
+/**
+ * Run a benchmark: every clip through the predictor and every baseline that exists for the task.
+ * Generated clips have no truth: "generate" reports statistics of the pictures beside those of the
+ * real clips (over as many frames: Q26 of the reference), and no score.
+ *
+ * @return MCVD_OK; fewer clips than asked for are used and reported when the data ends early
+ *         MCVD_E_INPUT  no clip at all
+ *         MCVD_E_CONFIG, MCVD_E_NONFINITE, MCVD_E_NOMEM, or what a callback returned
+ */
+MCVD_API mcvd_status mcvd_eval_run(const mcvd_eval_protocol *protocol, mcvd_eval_clip_fn get_clip,
+                                   void *clip_user, mcvd_eval_predict_fn predict,
+                                   void *predict_user, mcvd_eval_report **out);
+MCVD_API void mcvd_eval_report_free(mcvd_eval_report **report);
+
+/** Write a line of the run beside the scores (model, sampler, steps); an existing key is replaced.
+ *  MCVD_OK, MCVD_E_NOMEM */
+MCVD_API mcvd_status mcvd_eval_report_note(mcvd_eval_report *report, const char *key,
+                                           const char *value);
+
+MCVD_API size_t mcvd_eval_report_clips(const mcvd_eval_report *report);
+
+/**
+ * A score of the report.
+ * @param row  "model" or the name of a baseline
+ * @return MCVD_OK, MCVD_E_UNSUPPORTED (no such row or metric in this report), MCVD_E_NOMEM
+ */
+MCVD_API mcvd_status mcvd_eval_report_score(const mcvd_eval_report *report, const char *row,
+                                            mcvd_metric metric, mcvd_over_k over,
+                                            mcvd_summary *summary);
+
+/**
+ * The score of every predicted frame index: best of K takes the frames of the trajectory that is
+ * best as a whole. Infinite values are left out; INFINITY where all are.
+ * @param curve  [protocol frames]
+ */
+MCVD_API mcvd_status mcvd_eval_report_curve(const mcvd_eval_report *report, const char *row,
+                                            mcvd_metric metric, mcvd_over_k over, double *curve);
+
+typedef enum mcvd_report_format {
+    MCVD_REPORT_TABLE,    /* plain text for a terminal */
+    MCVD_REPORT_MARKDOWN, /* the same as a Markdown table */
+    MCVD_REPORT_JSON,     /* everything: protocol, run, scores, curves; infinite or absent: null */
+    MCVD_REPORT_CSV       /* one line per row, clip, trajectory */
+} mcvd_report_format;
+
+/** *text is freed with mcvd_text_free. MCVD_OK, MCVD_E_NOMEM */
+MCVD_API mcvd_status mcvd_eval_report_text(const mcvd_eval_report *report,
+                                           mcvd_report_format format, char **text);
+
+/**
+ * Write scores.json, per_clip.csv and table.md into a folder, which is made when it is missing.
+ * @param overwrite  false refuses when one of the three exists
+ * @return MCVD_OK, MCVD_E_EXISTS, MCVD_E_IO, MCVD_E_NOMEM
+ */
+MCVD_API mcvd_status mcvd_eval_report_save(const mcvd_eval_report *report, const char *folder,
+                                           bool overwrite);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,217 @@
+/* The report for programs: protocol, run, scores with their definitions, curves. */
+#include "eval/report.h"
+
+#include <math.h>
+
+#include "core/alloc.h"
+#include "core/status.h"
+
+/* cJSON returns NULL when memory runs out; one flag for a whole tree. */
+typedef struct json_builder {
+    const mcvd_eval_report *report;
+    mcvd_status status;
+} json_builder;
+
+static mcvd_status fail_memory(void)
+{
+    return mcvdi_fail(MCVD_E_NOMEM, "report: its JSON");
+}
+
+static cJSON *checked(json_builder *b, cJSON *item)
+{
+    if (!item && b->status >= 0)
+        b->status = fail_memory();
+    return item;
+}
+
+static cJSON *new_object(json_builder *b, cJSON *parent, const char *name)
+{
+    return checked(b, parent ? cJSON_AddObjectToObject(parent, name) : NULL);
+}
+
+/* Infinite and absent values become null: JSON has no word for them. */
+static void add_number(json_builder *b, cJSON *parent, const char *name, double value)
+{
+    if (!parent)
+        return;
+    checked(b, isfinite(value) ? cJSON_AddNumberToObject(parent, name, value)
+                               : cJSON_AddNullToObject(parent, name));
+}
+
+static void add_string(json_builder *b, cJSON *parent, const char *name, const char *value)
+{
+    if (parent)
+        checked(b, cJSON_AddStringToObject(parent, name, value));
+}
+
+static void add_summary(json_builder *b, cJSON *parent, const char *name, const mcvd_summary *s)
+{
+    cJSON *object = new_object(b, parent, name);
+
+    add_number(b, object, "mean", s->mean);
+    add_number(b, object, "std", s->std);
+    add_number(b, object, "conf95", s->conf95);
+    add_number(b, object, "count", (double)s->count);
+    add_number(b, object, "infinite", (double)s->infinite);
+}
+
+static void add_curve(json_builder *b, cJSON *parent, const char *name, const double *curve)
+{
+    cJSON *array = checked(b, parent ? cJSON_AddArrayToObject(parent, name) : NULL);
+
+    for (size_t f = 0; array && f < (size_t)b->report->protocol.frames; f++) {
+        cJSON *item =
+            checked(b, isfinite(curve[f]) ? cJSON_CreateNumber(curve[f]) : cJSON_CreateNull());
+        if (item && !cJSON_AddItemToArray(array, item)) {
+            cJSON_Delete(item);
+            checked(b, NULL);
+        }
+    }
+}
+
+/* Scores and curves of one row, over its best trajectories or the mean. */
+static void add_over(json_builder *b, cJSON *parent, const mcvdi_eval_row *row, mcvd_over_k over,
+                     double *curve)
+{
+    cJSON *object = new_object(b, parent, mcvd_over_k_name(over));
+    cJSON *curves = NULL;
+
+    for (int m = 0; m < MCVD_NUM_METRICS && b->status >= 0; m++) {
+        const mcvd_metric metric = (mcvd_metric)m;
+        mcvd_summary summary;
+
+        if (!(b->report->metrics & MCVD_METRIC_BIT(metric)))
+            continue;
+        b->status = mcvdi_eval_row_summary(b->report, row, metric, over, &summary);
+        if (b->status >= 0)
+            add_summary(b, object, mcvd_metric_name(metric), &summary);
+    }
+    if (b->status >= 0)
+        curves = new_object(b, object, "per_frame");
+    for (int m = 0; m < MCVD_NUM_METRICS && b->status >= 0; m++) {
+        const mcvd_metric metric = (mcvd_metric)m;
+
+        if (!(b->report->metrics & MCVD_METRIC_BIT(metric)))
+            continue;
+        b->status = mcvdi_eval_row_curve(b->report, row, metric, over, curve);
+        if (b->status >= 0)
+            add_curve(b, curves, mcvd_metric_name(metric), curve);
+    }
+}
+
+static void add_results(json_builder *b, cJSON *root, double *curve)
+{
+    cJSON *results = new_object(b, root, "results");
+
+    for (size_t i = 0; i < b->report->num_rows && b->status >= 0; i++) {
+        const mcvdi_eval_row *row = &b->report->rows[i];
+        cJSON *object = new_object(b, results, row->name);
+
+        add_string(b, object, "title", row->title);
+        add_number(b, object, "trajectories", (double)row->trajectories);
+        add_over(b, object, row, MCVD_BEST_OF_K, curve);
+        add_over(b, object, row, MCVD_MEAN_OF_K, curve);
+    }
+}
+
+static void add_missing(json_builder *b, cJSON *root)
+{
+    const size_t past = mcvdi_eval_known_past(&b->report->protocol);
+    const size_t future = mcvdi_eval_known_future(&b->report->protocol);
+    cJSON *object = new_object(b, root, "not_available");
+
+    for (int i = 0; i < MCVD_NUM_BASELINES; i++) {
+        const char *why = mcvd_baseline_missing((mcvd_baseline)i, past, future);
+        if (why)
+            add_string(b, object, mcvd_baseline_name((mcvd_baseline)i), why);
+    }
+    add_string(b, object, "lpips", "needs a feature network");
+    add_string(b, object, "fvd", "needs a feature network");
+}
+
+static void add_statistics(json_builder *b, cJSON *root)
+{
+    cJSON *object = new_object(b, root, "statistics");
+
+    for (int s = 0; s < MCVDI_NUM_STATS; s++) {
+        const size_t first = (size_t)s * (size_t)b->report->protocol.clips;
+        const mcvd_summary model = mcvd_summarize(b->report->model_stats + first, b->report->clips);
+        const mcvd_summary real = mcvd_summarize(b->report->real_stats + first, b->report->clips);
+        cJSON *stat = new_object(b, object, mcvdi_stat_name((mcvdi_stat)s));
+
+        add_string(b, stat, "meaning", mcvdi_stat_meaning((mcvdi_stat)s));
+        add_summary(b, stat, "generated", &model);
+        add_summary(b, stat, "real", &real);
+    }
+}
+
+static void add_definitions(json_builder *b, cJSON *root)
+{
+    cJSON *object = new_object(b, root, "definitions");
+
+    add_string(b, object, "psnr", "dB, peak 1, from the mean square error of a whole trajectory");
+    add_string(b, object, "psnr_frame_mean", "dB, plain mean of the frames' own PSNR");
+    add_string(b, object, "ssim",
+               b->report->protocol.binarise
+                   ? "8-bit gray of pixels rounded to 0 or 1, Gaussian window 11x11, sigma 1.5"
+                   : "8-bit gray, Gaussian window 11x11, sigma 1.5");
+    add_string(b, object, "best_of_k", "each metric takes its own best trajectory of a clip");
+    add_string(b, object, "conf95", "half-width, 1.959964 s / sqrt(clips)");
+    add_string(b, object, "infinite",
+               "clips left out because identical frames have no finite PSNR");
+    add_string(b, object, "per_frame",
+               "mean over clips of each frame; best_of_k: the frames of the best trajectory");
+}
+
+/* Put a tree under root, which owns it from then on. */
+static void attach(json_builder *b, cJSON *root, const char *name, cJSON *item)
+{
+    if (!checked(b, item))
+        return;
+    if (!cJSON_AddItemToObject(root, name, item)) {
+        cJSON_Delete(item);
+        checked(b, NULL);
+    }
+}
+
+static void build(json_builder *b, cJSON *root, double *curve)
+{
+    cJSON *dump = mcvdi_eval_protocol_dump(&b->report->protocol);
+
+    add_string(b, root, "benchmark", b->report->protocol.name);
+    attach(b, root, "protocol",
+           dump ? cJSON_DetachItemFromObjectCaseSensitive(dump, "protocol") : NULL);
+    cJSON_Delete(dump);
+    attach(b, root, "run", cJSON_Duplicate(b->report->notes, true));
+    add_number(b, root, "clips_used", (double)b->report->clips);
+    if (b->report->scored) {
+        add_results(b, root, curve);
+        add_missing(b, root);
+        add_definitions(b, root);
+    } else {
+        add_statistics(b, root);
+    }
+}
+
+mcvd_status mcvdi_eval_write_json(const mcvd_eval_report *report, mcvdi_text *text)
+{
+    json_builder b = { report, MCVD_OK };
+    cJSON *root = cJSON_CreateObject();
+    double *curve = mcvdi_malloc((size_t)report->protocol.frames * sizeof *curve);
+    char *printed = NULL;
+
+    if (root && curve)
+        build(&b, root, curve);
+    else
+        b.status = fail_memory();
+    if (b.status >= 0)
+        printed = cJSON_PrintUnformatted(root);
+    if (b.status >= 0 && !printed)
+        b.status = fail_memory();
+    if (printed)
+        mcvdi_text_add(text, "%s\n", printed);
+    cJSON_free(printed);
+    mcvdi_free(curve);
+    cJSON_Delete(root);
+    return b.status;
+}

@@ -1,0 +1,273 @@
+/* The report for people: a table for a terminal, the same in Markdown, and all values as CSV. */
+#include "eval/report.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { CELL = 64 };
+
+static bool has(const mcvd_eval_report *report, int metric)
+{
+    return (report->metrics & MCVD_METRIC_BIT(metric)) != 0;
+}
+
+/* Columns from the most to the least asked for. */
+static const mcvd_metric columns[MCVD_NUM_METRICS] = { MCVD_METRIC_PSNR, MCVD_METRIC_PSNR_FRAME,
+                                                       MCVD_METRIC_SSIM, MCVD_METRIC_MSE };
+
+static void format_cell(char cell[CELL], const mcvd_summary *s, int digits)
+{
+    int used = isinf(s->mean) ? snprintf(cell, CELL, "inf")
+                              : snprintf(cell, CELL, "%.*f", digits, s->mean);
+
+    if (!isnan(s->conf95) && used < CELL)
+        used += snprintf(cell + used, (size_t)(CELL - used), " +-%.*f", digits, s->conf95);
+    if (s->infinite > 0 && s->count > 0 && used < CELL)
+        snprintf(cell + used, (size_t)(CELL - used), " (%zu inf)", s->infinite);
+}
+
+/* What a table looks like; both kinds have the same cells. */
+typedef struct table_style {
+    const char *row_start;
+    const char *separator;
+    const char *row_end;
+    const char *rule; /* under the header, one per column; NULL: none */
+    int widths[3];    /* method, over, scores */
+} table_style;
+
+static const table_style plain_style = { "", "  ", "\n", NULL, { 27, 11, 17 } };
+static const table_style markdown_style = { "| ", " | ", " |\n", "---", { 0, 0, 0 } };
+
+static void add_header(const mcvd_eval_report *report, const table_style *style, mcvdi_text *text)
+{
+    mcvdi_text_add(text, "%s%-*s%s%-*s", style->row_start, style->widths[0], "method",
+                   style->separator, style->widths[1], "over");
+    for (int i = 0; i < MCVD_NUM_METRICS; i++)
+        if (has(report, (int)columns[i]))
+            mcvdi_text_add(text, "%s%-*s", style->separator, style->widths[2],
+                           mcvd_metric_name(columns[i]));
+    mcvdi_text_add(text, "%s", style->row_end);
+    if (!style->rule)
+        return;
+    mcvdi_text_add(text, "%s%s%s%s", style->row_start, style->rule, style->separator, style->rule);
+    for (int i = 0; i < MCVD_NUM_METRICS; i++)
+        if (has(report, (int)columns[i]))
+            mcvdi_text_add(text, "%s%s:", style->separator, style->rule);
+    mcvdi_text_add(text, "%s", style->row_end);
+}
+
+static mcvd_status add_line(const mcvd_eval_report *report, const mcvdi_eval_row *row,
+                            mcvd_over_k over, const table_style *style, mcvdi_text *text)
+{
+    char label[CELL] = "-";
+
+    if (row->trajectories > 1)
+        snprintf(label, sizeof label, "%s of %zu", over == MCVD_BEST_OF_K ? "best" : "mean",
+                 row->trajectories);
+    mcvdi_text_add(text, "%s%-*s%s%-*s", style->row_start, style->widths[0], row->title,
+                   style->separator, style->widths[1], label);
+    for (int i = 0; i < MCVD_NUM_METRICS; i++) {
+        char cell[CELL];
+        mcvd_summary summary;
+
+        if (!has(report, (int)columns[i]))
+            continue;
+        const mcvd_status st = mcvdi_eval_row_summary(report, row, columns[i], over, &summary);
+        if (st < 0)
+            return st;
+        format_cell(cell, &summary, mcvd_metric_digits(columns[i]));
+        mcvdi_text_add(text, "%s%-*s", style->separator, style->widths[2], cell);
+    }
+    mcvdi_text_add(text, "%s", style->row_end);
+    return MCVD_OK;
+}
+
+static mcvd_status add_scores(const mcvd_eval_report *report, const table_style *style,
+                              mcvdi_text *text)
+{
+    add_header(report, style, text);
+    for (size_t i = 0; i < report->num_rows; i++) {
+        const mcvdi_eval_row *row = &report->rows[i];
+        mcvd_status st = add_line(report, row, MCVD_BEST_OF_K, style, text);
+        if (st >= 0 && row->trajectories > 1)
+            st = add_line(report, row, MCVD_MEAN_OF_K, style, text);
+        if (st < 0)
+            return st;
+    }
+    return MCVD_OK;
+}
+
+static void add_statistics(const mcvd_eval_report *report, const table_style *style,
+                           mcvdi_text *text)
+{
+    mcvdi_text_add(text, "%s%-*s%s%-*s%s%-*s%s", style->row_start, style->widths[0], "statistic",
+                   style->separator, style->widths[2], "generated", style->separator,
+                   style->widths[2], "real", style->row_end);
+    if (style->rule)
+        mcvdi_text_add(text, "%s%s%s%s:%s%s:%s", style->row_start, style->rule, style->separator,
+                       style->rule, style->separator, style->rule, style->row_end);
+    for (int s = 0; s < MCVDI_NUM_STATS; s++) {
+        const size_t first = (size_t)s * (size_t)report->protocol.clips;
+        const mcvd_summary model = mcvd_summarize(report->model_stats + first, report->clips);
+        const mcvd_summary real = mcvd_summarize(report->real_stats + first, report->clips);
+        char cells[2][CELL];
+
+        format_cell(cells[0], &model, 5);
+        format_cell(cells[1], &real, 5);
+        mcvdi_text_add(text, "%s%-*s%s%-*s%s%-*s%s", style->row_start, style->widths[0],
+                       mcvdi_stat_name((mcvdi_stat)s), style->separator, style->widths[2], cells[0],
+                       style->separator, style->widths[2], cells[1], style->row_end);
+    }
+}
+
+/* "smmnist: predict, 5 past -> 10 frames, 256 clips, 10 trajectories each, seed 0" */
+static void add_title(const mcvd_eval_report *report, mcvdi_text *text)
+{
+    const mcvd_eval_protocol *p = &report->protocol;
+
+    mcvdi_text_add(text, "%s: %s, %zu past + %zu future -> %d frames of %dx%dx%d, %zu clips",
+                   p->name, p->task, mcvdi_eval_known_past(p), mcvdi_eval_known_future(p),
+                   (int)p->frames, (int)p->image_size, (int)p->image_size, (int)p->channels,
+                   report->clips);
+    if (report->clips < (size_t)p->clips)
+        mcvdi_text_add(text, " (of %d asked for)", (int)p->clips);
+    mcvdi_text_add(text, ", %d %s per clip, seed %lld\n", (int)p->trajectories,
+                   p->trajectories == 1 ? "trajectory" : "trajectories", (long long)p->seed);
+}
+
+static void add_notes(const mcvd_eval_report *report, const char *line_end, mcvdi_text *text)
+{
+    const cJSON *note;
+
+    cJSON_ArrayForEach(note, report->notes)
+        mcvdi_text_add(text, "%s: %s%s", note->string, note->valuestring, line_end);
+}
+
+static void add_missing(const mcvd_eval_report *report, const char *line_end, mcvdi_text *text)
+{
+    const size_t past = mcvdi_eval_known_past(&report->protocol);
+    const size_t future = mcvdi_eval_known_future(&report->protocol);
+
+    for (int b = 0; b < MCVD_NUM_BASELINES; b++) {
+        const char *why = mcvd_baseline_missing((mcvd_baseline)b, past, future);
+        if (why)
+            mcvdi_text_add(text, "not available: %s (%s)%s",
+                           mcvd_baseline_title((mcvd_baseline)b, past, future), why, line_end);
+    }
+}
+
+static void add_definitions(const mcvd_eval_report *report, const char *line_end, mcvdi_text *text)
+{
+    mcvdi_text_add(text, "mean over clips +- half-width of its 95 %% interval%s", line_end);
+    if (!report->scored)
+        return;
+    mcvdi_text_add(text,
+                   "psnr: dB, from the mean square error of a whole trajectory;"
+                   " psnr_frame_mean: mean of the frames' own PSNR%s",
+                   line_end);
+    if (has(report, MCVD_METRIC_SSIM))
+        mcvdi_text_add(text, "ssim: gray 8-bit frames%s, Gaussian window 11x11%s",
+                       report->protocol.binarise ? " of pixels rounded to 0 or 1" : "", line_end);
+    mcvdi_text_add(text, "best: each metric takes its own best trajectory of a clip%s", line_end);
+}
+
+static mcvd_status add_body(const mcvd_eval_report *report, const table_style *style,
+                            mcvdi_text *text)
+{
+    mcvdi_text_add(text, "\n");
+    if (report->scored) {
+        const mcvd_status st = add_scores(report, style, text);
+        if (st < 0)
+            return st;
+    } else {
+        add_statistics(report, style, text);
+    }
+    mcvdi_text_add(text, "\n");
+    return MCVD_OK;
+}
+
+mcvd_status mcvdi_eval_write_table(const mcvd_eval_report *report, mcvdi_text *text)
+{
+    add_title(report, text);
+    add_notes(report, "\n", text);
+    const mcvd_status st = add_body(report, &plain_style, text);
+    if (st < 0)
+        return st;
+    if (report->scored)
+        add_missing(report, "\n", text);
+    add_definitions(report, "\n", text);
+    return MCVD_OK;
+}
+
+mcvd_status mcvdi_eval_write_markdown(const mcvd_eval_report *report, mcvdi_text *text)
+{
+    mcvdi_text_add(text, "## %s\n\n", report->protocol.name);
+    add_title(report, text);
+    mcvdi_text_add(text, "\n");
+    add_notes(report, "  \n", text);
+    const mcvd_status st = add_body(report, &markdown_style, text);
+    if (st < 0)
+        return st;
+    if (report->scored)
+        add_missing(report, "  \n", text);
+    add_definitions(report, "  \n", text);
+    return MCVD_OK;
+}
+
+/* ---- CSV ------------------------------------------------------------------------------------ */
+
+static void add_value(mcvdi_text *text, double value)
+{
+    if (isnan(value))
+        mcvdi_text_add(text, ",");
+    else
+        mcvdi_text_add(text, ",%.17g", value);
+}
+
+static void add_csv_scores(const mcvd_eval_report *report, mcvdi_text *text)
+{
+    const size_t frames = (size_t)report->protocol.frames;
+
+    mcvdi_text_add(text, "method,clip,trajectory");
+    for (int m = 0; m < MCVD_NUM_METRICS; m++)
+        mcvdi_text_add(text, ",%s", mcvd_metric_name((mcvd_metric)m));
+    mcvdi_text_add(text, "\n");
+    for (size_t i = 0; i < report->num_rows; i++) {
+        const mcvdi_eval_row *row = &report->rows[i];
+        for (size_t t = 0; t < report->clips * row->trajectories; t++) {
+            const mcvd_scores s = mcvd_scores_of_frames(row->frames + t * frames, frames);
+            mcvdi_text_add(text, "%s,%zu,%zu", row->name, t / row->trajectories,
+                           t % row->trajectories);
+            for (int m = 0; m < MCVD_NUM_METRICS; m++)
+                add_value(text, s.value[m]);
+            mcvdi_text_add(text, "\n");
+        }
+    }
+}
+
+static void add_csv_statistics(const mcvd_eval_report *report, mcvdi_text *text)
+{
+    const double *const stats[2] = { report->model_stats, report->real_stats };
+
+    mcvdi_text_add(text, "kind,clip");
+    for (int s = 0; s < MCVDI_NUM_STATS; s++)
+        mcvdi_text_add(text, ",%s", mcvdi_stat_name((mcvdi_stat)s));
+    mcvdi_text_add(text, "\n");
+    for (int kind = 0; kind < 2; kind++)
+        for (size_t c = 0; c < report->clips; c++) {
+            mcvdi_text_add(text, "%s,%zu", kind == 0 ? "generated" : "real", c);
+            for (size_t s = 0; s < MCVDI_NUM_STATS; s++)
+                add_value(text, stats[kind][s * (size_t)report->protocol.clips + c]);
+            mcvdi_text_add(text, "\n");
+        }
+}
+
+mcvd_status mcvdi_eval_write_csv(const mcvd_eval_report *report, mcvdi_text *text)
+{
+    if (report->scored)
+        add_csv_scores(report, text);
+    else
+        add_csv_statistics(report, text);
+    return MCVD_OK;
+}

@@ -1,0 +1,1 @@
+mcvd_add_test(NAME golden_metrics SOURCES golden/test_metrics.c AREAS eval core)

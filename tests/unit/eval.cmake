@@ -1,0 +1,6 @@
+mcvd_add_test(NAME unit_eval_metrics SOURCES unit/test_eval_metrics.c AREAS eval core)
+mcvd_add_test(NAME unit_eval_aggregate SOURCES unit/test_eval_aggregate.c AREAS eval core)
+mcvd_add_test(NAME unit_eval_baselines SOURCES unit/test_eval_baselines.c AREAS eval core)
+mcvd_add_test(NAME unit_eval_report SOURCES unit/test_eval_report.c AREAS eval core)
+target_compile_definitions(unit_eval_report PRIVATE
+    MCVD_TEST_PROTOCOLS="${PROJECT_SOURCE_DIR}/eval/protocols")
