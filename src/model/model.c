@@ -36,7 +36,7 @@ static mcvd_status build_shapes(mcvd_model *m)
     const mcvdi_graph_options options = { .mode = MCVDI_INFER };
     const size_t size = (size_t)m->config.data.image_size;
     mcvdi_unet unet = { 0 };
-    mcvd_status st = mcvd_config_check(&m->config);
+    mcvd_status st = mcvd_config_check_network(&m->config);
 
     if (st >= 0)
         st = mcvdi_graph_create(&m->shapes, &options);
