@@ -1,0 +1,228 @@
+#include "train/run_folder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "core/alloc.h"
+#include "core/fileio.h"
+
+struct mcvdi_run_folder {
+    char *path;
+    int lock; /* file descriptor, -1 before locking */
+};
+
+char *mcvdi_run_folder_path(const mcvdi_run_folder *folder, const char *name)
+{
+    return mcvdi_sprintf("%s/%s", folder->path, name);
+}
+
+char *mcvdi_run_folder_checkpoint_path(const mcvdi_run_folder *folder, uint64_t step)
+{
+    return mcvdi_sprintf("%s/checkpoints/step-%08" PRIu64 ".safetensors", folder->path, step);
+}
+
+static mcvd_status no_memory(void)
+{
+    return mcvdi_fail(MCVD_E_NOMEM, "run folder: out of memory");
+}
+
+static mcvd_status lock_folder(mcvdi_run_folder *folder)
+{
+    char *path = mcvdi_run_folder_path(folder, "lock");
+
+    if (!path)
+        return no_memory();
+    folder->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    mcvd_status st = MCVD_OK;
+    if (folder->lock < 0)
+        st = mcvdi_fail(MCVD_E_IO, "%s: %s", path, strerror(errno));
+    else if (flock(folder->lock, LOCK_EX | LOCK_NB) != 0)
+        st = mcvdi_fail(MCVD_E_STATE, "%s: another process is training in this folder",
+                        folder->path);
+    mcvdi_free(path);
+    return st;
+}
+
+/* "step-00001000.safetensors" -> 1000. */
+static bool checkpoint_step(const char *name, uint64_t *step)
+{
+    char *end = NULL;
+
+    if (strncmp(name, "step-", 5) != 0 || name[5] < '0' || name[5] > '9')
+        return false;
+    errno = 0;
+    *step = strtoull(name + 5, &end, 10);
+    return errno == 0 && strcmp(end, ".safetensors") == 0;
+}
+
+static int newest_first(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a;
+    const uint64_t y = *(const uint64_t *)b;
+
+    return x < y ? 1 : x > y ? -1 : 0;
+}
+
+/* Steps of all checkpoints, newest first; freed with mcvdi_free. */
+static mcvd_status list_checkpoints(const mcvdi_run_folder *folder, uint64_t **steps, size_t *count)
+{
+    char **names = NULL;
+    size_t num_names = 0;
+    char *path = mcvdi_run_folder_path(folder, "checkpoints");
+
+    *count = 0;
+    *steps = NULL;
+    if (!path)
+        return no_memory();
+    mcvd_status st = mcvdi_folder_names(&names, &num_names, path);
+    mcvdi_free(path);
+    if (st < 0)
+        return st;
+    *steps = mcvdi_calloc(num_names + 1, sizeof **steps);
+    if (*steps) {
+        for (size_t i = 0; i < num_names; i++)
+            if (checkpoint_step(names[i], &(*steps)[*count]))
+                ++*count;
+        qsort(*steps, *count, sizeof **steps, newest_first);
+    }
+    mcvdi_names_free(&names, num_names);
+    return *steps ? MCVD_OK : no_memory();
+}
+
+mcvd_status mcvdi_run_folder_latest(const mcvdi_run_folder *folder, uint64_t *step)
+{
+    uint64_t *steps = NULL;
+    size_t count = 0;
+    const mcvd_status st = list_checkpoints(folder, &steps, &count);
+
+    if (st < 0)
+        return st;
+    if (count)
+        *step = steps[0]; /* names appear by rename, so every listed file is complete */
+    mcvdi_free(steps);
+    return count ? MCVD_OK : MCVD_EOF;
+}
+
+static mcvd_status remove_file(const char *path)
+{
+    if (unlink(path) != 0 && errno != ENOENT)
+        return mcvdi_fail(MCVD_E_IO, "%s: %s", path, strerror(errno));
+    return MCVD_OK;
+}
+
+static mcvd_status remove_checkpoints(const mcvdi_run_folder *folder, size_t keep)
+{
+    uint64_t *steps = NULL;
+    size_t count = 0;
+    mcvd_status st = list_checkpoints(folder, &steps, &count);
+
+    for (size_t i = keep; st >= 0 && i < count; i++) {
+        char *path = mcvdi_run_folder_checkpoint_path(folder, steps[i]);
+        st = path ? remove_file(path) : no_memory();
+        mcvdi_free(path);
+    }
+    mcvdi_free(steps);
+    return st;
+}
+
+mcvd_status mcvdi_run_folder_commit(const mcvdi_run_folder *folder, uint64_t step, size_t keep)
+{
+    char name[64];
+    char *path = mcvdi_run_folder_path(folder, "latest");
+
+    if (!path)
+        return no_memory();
+    snprintf(name, sizeof name, "checkpoints/step-%08" PRIu64 ".safetensors\n", step);
+    mcvd_status st = mcvdi_file_write(path, name, strlen(name), true);
+    mcvdi_free(path);
+    return st < 0 ? st : remove_checkpoints(folder, keep);
+}
+
+static mcvd_status make_subfolder(const mcvdi_run_folder *folder, const char *name)
+{
+    char *path = mcvdi_run_folder_path(folder, name);
+    const mcvd_status st = path ? mcvdi_make_folders(path) : no_memory();
+
+    mcvdi_free(path);
+    return st;
+}
+
+/* force: forget the old run, but only files that a run makes. */
+static mcvd_status forget_run(const mcvdi_run_folder *folder)
+{
+    static const char *const files[] = { "journal.jsonl", "latest", "config.json",
+                                         "model.safetensors" };
+    mcvd_status st = remove_checkpoints(folder, 0);
+
+    for (size_t i = 0; st >= 0 && i < sizeof files / sizeof *files; i++) {
+        char *path = mcvdi_run_folder_path(folder, files[i]);
+        st = path ? remove_file(path) : no_memory();
+        mcvdi_free(path);
+    }
+    return st;
+}
+
+static bool has_run(const mcvdi_run_folder *folder)
+{
+    char *path = mcvdi_run_folder_path(folder, "config.json");
+    const bool exists = path && mcvdi_path_exists(path);
+
+    mcvdi_free(path);
+    return exists;
+}
+
+static mcvd_status prepare(mcvdi_run_folder *folder, bool resume, bool force)
+{
+    const bool running = mcvdi_path_exists(folder->path) && has_run(folder);
+
+    if (running && !resume && !force)
+        return mcvdi_fail(MCVD_E_EXISTS,
+                          "%s: holds a run already; --resume continues it, --force starts anew",
+                          folder->path);
+    if (resume && !running)
+        return mcvdi_fail(MCVD_E_INPUT, "%s: no run to resume (no config.json)", folder->path);
+    mcvd_status st = mcvdi_make_folders(folder->path);
+    if (st >= 0)
+        st = lock_folder(folder);
+    if (st >= 0)
+        st = make_subfolder(folder, "checkpoints");
+    if (st >= 0)
+        st = make_subfolder(folder, "samples");
+    if (st >= 0 && running && !resume)
+        st = forget_run(folder);
+    return st;
+}
+
+mcvd_status mcvdi_run_folder_open(mcvdi_run_folder **out, const char *path, bool resume, bool force)
+{
+    *out = NULL;
+    mcvdi_run_folder *folder = mcvdi_calloc(1, sizeof *folder);
+    if (!folder)
+        return no_memory();
+    folder->lock = -1;
+    folder->path = mcvdi_strdup(path);
+    const mcvd_status st = folder->path ? prepare(folder, resume, force) : no_memory();
+    if (st < 0) {
+        mcvdi_run_folder_close(&folder);
+        return st;
+    }
+    *out = folder;
+    return MCVD_OK;
+}
+
+void mcvdi_run_folder_close(mcvdi_run_folder **folder)
+{
+    if (!*folder)
+        return;
+    if ((*folder)->lock >= 0)
+        close((*folder)->lock); /* releases the lock */
+    mcvdi_free((*folder)->path);
+    mcvdi_free(*folder);
+    *folder = NULL;
+}
