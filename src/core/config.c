@@ -294,7 +294,7 @@ static void describe_range(char *text, size_t bytes, const mcvdi_option *row)
         snprintf(text, bytes, "%.17g..%.17g", row->min, row->max);
         break;
     case MCVDI_OPT_REAL:
-        snprintf(text, bytes, "%g..%g", row->min, row->max);
+        snprintf(text, bytes, "%.10g..%.10g", row->min, row->max);
         break;
     case MCVDI_OPT_TEXT:
         snprintf(text, bytes, "text");

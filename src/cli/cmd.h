@@ -1,0 +1,17 @@
+/* The subcommands: one file cmd_<name>.c and one line here for each. */
+#ifndef MCVDI_CLI_CMD_H
+#define MCVDI_CLI_CMD_H
+
+#include <mcvd/status.h>
+
+/* In the order of `mcvd --help`. */
+#define MCVDI_COMMAND_LIST(X) X(config, "print the resolved configuration, or every key")
+
+/*
+ * argv[0] is the subcommand's name. A command parses with mcvdi_args_parse and returns its status;
+ * main prints the message of a failure and turns the status into the exit code.
+ */
+#define MCVDI_COMMAND_PROTOTYPE(name, help) mcvd_status mcvdi_cmd_##name(int argc, char **argv);
+MCVDI_COMMAND_LIST(MCVDI_COMMAND_PROTOTYPE)
+
+#endif

@@ -1,0 +1,27 @@
+#include "cli/fail.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static char message[1024];
+
+mcvd_status mcvdi_cli_fail(mcvd_status status, const char *format, ...)
+{
+    char line[sizeof message]; /* an argument may be the old message */
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    for (char *c = line; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = '?';
+    memcpy(message, line, sizeof message);
+    return status;
+}
+
+const char *mcvdi_cli_message(void)
+{
+    return message[0] ? message : mcvd_last_error();
+}

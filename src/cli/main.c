@@ -1,0 +1,132 @@
+/* The program mcvd: finds the subcommand, prints the message of a failure, sets the exit status. */
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <mcvd/log.h>
+#if __has_include(<mcvd/version.h>)
+#include <mcvd/version.h>
+#define BUILD_INFO mcvd_build_info()
+#else
+#define BUILD_INFO ""
+#endif
+
+#include "cli/cmd.h"
+#include "cli/exit.h"
+#include "cli/fail.h"
+#include "cli/parse.h"
+#include "cli/progress.h"
+#include "cli/signals.h"
+
+typedef struct command {
+    const char *name;
+    const char *help;
+    mcvd_status (*run)(int argc, char **argv);
+} command;
+
+#define COMMAND_ROW(name, help) { #name, help, mcvdi_cmd_##name },
+static const command commands[] = { MCVDI_COMMAND_LIST(COMMAND_ROW) };
+
+enum { NUM_COMMANDS = sizeof commands / sizeof commands[0] };
+
+static void print_log(void *user, mcvd_log_level level, const char *line)
+{
+    static const char *const words[] = { "error", "warning", "note", "debug" };
+
+    (void)user;
+    if (level == MCVD_LOG_DEBUG)
+        return;
+    mcvdi_progress_wipe();
+    fprintf(stderr, "mcvd: %s: %s\n", words[level], line);
+}
+
+static mcvd_status print_version(void)
+{
+    printf("mcvd %s\n%s", MCVD_PROGRAM_VERSION, BUILD_INFO);
+    return MCVD_OK;
+}
+
+static mcvd_status print_help(void)
+{
+    puts("usage: mcvd COMMAND [arguments]\n\n"
+         "Masked conditional video diffusion: predicts, fills in and generates video frames.\n\n"
+         "commands:");
+    for (size_t i = 0; i < NUM_COMMANDS; i++)
+        printf("  %-12s %s\n", commands[i].name, commands[i].help);
+    puts(
+        "  help         print the help of a command: mcvd help COMMAND\n\n"
+        "  -V, --version  print version and build\n"
+        "  -h, --help     print this\n\n"
+        "exit status: 0 done, 1 failed while running, 2 wrong usage or configuration, 3 bad input\n"
+        "or data, 4 bad model or checkpoint, 5 input/output error, 130/143 stopped by a signal");
+    return MCVD_OK;
+}
+
+static const command *find_command(const char *name)
+{
+    for (size_t i = 0; i < NUM_COMMANDS; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+static mcvd_status fail_unknown(const char *name)
+{
+    const char *names[NUM_COMMANDS + 1] = { "help" };
+
+    for (size_t i = 0; i < NUM_COMMANDS; i++)
+        names[i + 1] = commands[i].name;
+    return mcvdi_cli_fail(MCVD_E_USAGE, "unknown command '%s', the nearest is %s; see mcvd --help",
+                          name, mcvdi_nearest_name(name, names, NUM_COMMANDS + 1));
+}
+
+/* mcvd help [COMMAND] */
+static mcvd_status help(int argc, char **argv)
+{
+    char option[] = "--help";
+
+    if (argc < 2)
+        return print_help();
+    const command *found = find_command(argv[1]);
+    if (!found)
+        return fail_unknown(argv[1]);
+    return found->run(2, (char *[]) { argv[1], option, NULL });
+}
+
+static bool is_one_of(const char *word, const char *a, const char *b)
+{
+    return strcmp(word, a) == 0 || strcmp(word, b) == 0;
+}
+
+static mcvd_status run(int argc, char **argv)
+{
+    if (argc < 2)
+        return mcvdi_cli_fail(MCVD_E_USAGE, "expected a command; see mcvd --help");
+    if (is_one_of(argv[1], "--version", "-V"))
+        return print_version();
+    if (is_one_of(argv[1], "--help", "-h"))
+        return print_help();
+    if (strcmp(argv[1], "help") == 0)
+        return help(argc - 1, argv + 1);
+    if (argv[1][0] == '-')
+        return mcvdi_cli_fail(MCVD_E_USAGE,
+                              "unknown option '%s' before a command, expected --help or --version",
+                              argv[1]);
+    const command *found = find_command(argv[1]);
+    return found ? found->run(argc - 1, argv + 1) : fail_unknown(argv[1]);
+}
+
+int main(int argc, char **argv)
+{
+    mcvd_log_set(print_log, NULL);
+
+    mcvd_status st = run(argc, argv);
+    if ((fflush(stdout) != 0 || ferror(stdout)) && st >= 0)
+        st = mcvdi_cli_fail(MCVD_E_IO, "stdout: cannot be written: %s", strerror(errno));
+    if (st < 0) {
+        mcvdi_progress_wipe();
+        fprintf(stderr, "mcvd: error: %s\n", mcvdi_cli_message());
+    }
+    return mcvdi_exit_code(st, *mcvdi_signals_flag());
+}
