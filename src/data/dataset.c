@@ -15,6 +15,7 @@ static const size_t default_cache_bytes = (size_t)2 << 30;
 /* The first kind that accepts a path opens it. */
 static const mcvdi_dataset_kind *const kinds[] = {
     &mcvdi_dataset_smmnist,
+    &mcvdi_dataset_videos,
 };
 
 enum { NUM_KINDS = sizeof kinds / sizeof kinds[0] };

@@ -1,1 +1,1 @@
-mcvd_add_test(NAME golden_data SOURCES golden/test_data.c AREAS data core)
+mcvd_add_test(NAME golden_data SOURCES golden/test_data.c AREAS data video core)
