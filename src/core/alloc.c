@@ -51,9 +51,11 @@ void *mcvdi_malloc(size_t bytes)
 
 void *mcvdi_calloc(size_t count, size_t bytes)
 {
-    if (refused())
+    size_t total;
+
+    if (!mcvdi_mul_size(&total, count, bytes) || refused())
         return NULL;
-    return counted(count && bytes ? calloc(count, bytes) : calloc(1, 1));
+    return counted(calloc(1, total ? total : 1));
 }
 
 void *mcvdi_realloc(void *pointer, size_t bytes)

@@ -1,0 +1,8 @@
+mcvd_add_test(NAME unit_status SOURCES unit/test_status.c AREAS core)
+mcvd_add_test(NAME unit_alloc SOURCES unit/test_alloc.c AREAS core)
+mcvd_add_test(NAME unit_arena SOURCES unit/test_arena.c AREAS core)
+mcvd_add_test(NAME unit_tensor SOURCES unit/test_tensor.c AREAS core)
+mcvd_add_test(NAME unit_rng SOURCES unit/test_rng.c AREAS core)
+mcvd_add_test(NAME unit_queue SOURCES unit/test_queue.c AREAS core)
+mcvd_add_test(NAME unit_fileio SOURCES unit/test_fileio.c AREAS core)
+mcvd_add_test(NAME unit_safetensors SOURCES unit/test_safetensors.c AREAS core)
