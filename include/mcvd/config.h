@@ -81,8 +81,8 @@ typedef struct mcvd_training_config {
     int64_t accumulate;       /* ours: micro-batches per optimizer step; batch_size is their sum */
     int64_t keep_checkpoints; /* ours: the newest K stay */
     int64_t seed;             /* ours */
-    char task[MCVD_CONFIG_TEXT]; /* ours: predict+interp ..., see mcvd_config_apply_task;
-                                  * "" leaves the masks as data.prob_mask_* say */
+    char task[MCVD_CONFIG_TEXT];         /* ours: see mcvd_config_apply_task; "": masks as given */
+    char export_dtype[MCVD_CONFIG_TEXT]; /* ours: F32 | F16, weights of the model file */
 } mcvd_training_config;
 
 typedef struct mcvd_optim_config {

@@ -115,6 +115,7 @@ static const mcvdi_option rows[] = {
     INT(training, keep_checkpoints, "3", 1, 1000000, "newest checkpoints that stay"),
     INT(training, seed, "1234", 0, MAX_SEED, "start of every random stream"),
     TEXT(training, task, "", "predict, predict-past, interp, generate joined by +: sets the masks"),
+    CHOICE(training, export_dtype, "F32", "F32|F16", "of the weights in model.safetensors"),
     IGNORED("training", "n_epochs", NULL, "n_iters decides"),
     IGNORED("training", "snapshot_sampling", NULL, "see sample_freq"),
     IGNORED("training", "log_all_sigmas", "false", "test loss per noise level"),

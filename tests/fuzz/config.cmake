@@ -1,0 +1,3 @@
+mcvd_add_test(NAME fuzz_config SOURCES fuzz/fuzz_config.c AREAS core LABELS fuzz)
+target_compile_definitions(fuzz_config PRIVATE
+    MCVD_TEST_CORPUS="${CMAKE_CURRENT_SOURCE_DIR}/fuzz/corpus")
