@@ -1,0 +1,1 @@
+mcvd_add_test(NAME parity_kernels SOURCES parity/test_kernels.c AREAS ops graph core)
