@@ -199,6 +199,51 @@ MCVD_API const char *mcvd_baseline_missing(mcvd_baseline baseline, size_t num_pa
 MCVD_API mcvd_status mcvd_baseline_predict(mcvd_baseline baseline, const mcvd_known_frames *known,
                                            size_t num_frames, float *out);
 
+/* ---- videos against videos ---------------------------------------------------------------------
+ */
+
+typedef struct mcvd_compare_config {
+    unsigned metrics; /* bit mask */
+    int size;         /* compare centre crops of size x size pixels (area filter); 0: native */
+    size_t frames;    /* compare the first ones; 0: all, and both must have as many */
+    bool gray;        /* compare luma instead of RGB */
+    bool binarise;    /* see mcvd_scorer_config */
+} mcvd_compare_config;
+
+/** All metrics, native size, all frames, RGB. */
+MCVD_API mcvd_compare_config mcvd_compare_config_default(void);
+
+typedef struct mcvd_compare_result {
+    const char *name;      /* of the pair: the file's name without extension */
+    const char *reference; /* paths */
+    const char *test;
+    size_t frames;
+    size_t identical_frames; /* of these, the ones without any difference */
+    int width;
+    int height;
+    int channels;
+    mcvd_scores scores; /* of the video as one trajectory */
+} mcvd_compare_result;
+
+/** Receives one pair; the texts live until it returns. A failure ends the comparison. */
+typedef mcvd_status (*mcvd_compare_fn)(void *user, const mcvd_compare_result *result);
+
+/**
+ * Compare two videos, or two folders of videos matched by their names without extension, in the
+ * order of the names. A folder with pictures and no video is one video. Frames are 8 bits per
+ * channel, decoded one at a time: memory does not grow with the length.
+ *
+ * @return MCVD_OK
+ *         MCVD_E_INPUT  a path that is missing, unlike kinds of paths, a video without counterpart,
+ *                       unlike sizes (config.size makes them equal) or numbers of frames
+ *                       (config.frames takes the first ones), fewer frames than config.frames
+ *         MCVD_E_SHAPE  SSIM of a side below 11 pixels
+ *         MCVD_E_RANGE  config; and what reading videos, or fn, returns
+ */
+MCVD_API mcvd_status mcvd_compare(const char *reference, const char *test,
+                                  const mcvd_compare_config *config, mcvd_compare_fn fn,
+                                  void *user);
+
 /* ---- benchmarks ------------------------------------------------------------------------------ */
 
 typedef struct mcvd_eval_protocol {
@@ -306,6 +351,9 @@ typedef enum mcvd_report_format {
 /** *text is freed with mcvd_text_free. MCVD_OK, MCVD_E_NOMEM */
 MCVD_API mcvd_status mcvd_eval_report_text(const mcvd_eval_report *report,
                                            mcvd_report_format format, char **text);
+
+/** Write a text to a file, whole or not at all. MCVD_OK, MCVD_E_EXISTS, MCVD_E_IO, MCVD_E_NOMEM */
+MCVD_API mcvd_status mcvd_text_save(const char *path, const char *text, bool overwrite);
 
 /**
  * Write scores.json, per_clip.csv and table.md into a folder, which is made when it is missing.

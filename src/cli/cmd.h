@@ -5,7 +5,9 @@
 #include <mcvd/status.h>
 
 /* In the order of `mcvd --help`. */
-#define MCVDI_COMMAND_LIST(X) X(config, "print the resolved configuration, or every key")
+#define MCVDI_COMMAND_LIST(X)                                                      \
+    X(metrics, "PSNR and SSIM of a video, or a folder of them, against the truth") \
+    X(config, "print the resolved configuration, or every key")
 
 /*
  * argv[0] is the subcommand's name. A command parses with mcvdi_args_parse and returns its status;

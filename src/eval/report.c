@@ -276,6 +276,11 @@ mcvd_status mcvd_eval_report_text(const mcvd_eval_report *report, mcvd_report_fo
     return MCVD_OK;
 }
 
+mcvd_status mcvd_text_save(const char *path, const char *text, bool overwrite)
+{
+    return mcvdi_file_write(path, text, strlen(text), overwrite);
+}
+
 typedef struct report_file {
     const char *name;
     mcvd_report_format format;
@@ -299,7 +304,7 @@ static mcvd_status save_file(const mcvd_eval_report *report, const char *folder,
         return mcvdi_fail(MCVD_E_NOMEM, "report: the path of %s", file->name);
     mcvd_status st = mcvd_eval_report_text(report, file->format, &text);
     if (st >= 0)
-        st = mcvdi_file_write(path, text, strlen(text), overwrite);
+        st = mcvd_text_save(path, text, overwrite);
     mcvd_text_free(text);
     mcvdi_free(path);
     return st;

@@ -1,1 +1,1 @@
-mcvd_add_test(NAME golden_metrics SOURCES golden/test_metrics.c AREAS eval core)
+mcvd_add_test(NAME golden_metrics SOURCES golden/test_metrics.c AREAS eval video core)

@@ -1,0 +1,105 @@
+/*
+ * Our PSNR beside that of ffmpeg's psnr filter on the same lossless clips. The filter prints the
+ * mean square error of the whole clip as PSNR with six decimals, from integer sums: 2e-6 dB remains
+ * between its rounding and our single-precision pixels v / 255. Needs the program ffmpeg.
+ */
+#include <mcvd/metrics.h>
+
+#include "support/check.h"
+#include "support/folder.h"
+
+enum { SKIPPED = 77 };
+
+#define MAKE "ffmpeg -nostdin -v error -y -f lavfi -i testsrc2=size=%s:rate=10:duration=2 "
+#define PACK " -c:v ffv1 -pix_fmt %s %s/%s"
+
+static void run(const char *command)
+{
+    if (system(command) != 0)
+        fail_msg("failed: %s", command);
+}
+
+/* truth.mkv, and test.mkv: blurred, noisy and brighter. */
+static void make_clips(const char *folder, const char *size, const char *pixels)
+{
+    char command[2048];
+
+    snprintf(command, sizeof command, MAKE PACK, size, pixels, folder, "truth.mkv");
+    run(command);
+    snprintf(command, sizeof command,
+             MAKE "-vf format=%s,gblur=sigma=1.5,noise=alls=12:allf=t:all_seed=7" PACK, size,
+             pixels, pixels, folder, "test.mkv");
+    run(command);
+}
+
+/* "... PSNR r:.. g:.. b:.. average:27.123456 min:.. max:.." */
+static double ffmpeg_psnr(const char *folder)
+{
+    char command[2048];
+    char line[512];
+    double psnr = NAN;
+
+    snprintf(command, sizeof command,
+             "ffmpeg -nostdin -hide_banner -i %s/test.mkv -i %s/truth.mkv"
+             " -lavfi psnr -f null - 2>&1",
+             folder, folder);
+    FILE *stream = popen(command, "r");
+    CHECK_TRUE(stream != NULL);
+    while (fgets(line, sizeof line, stream)) {
+        const char *average = strstr(line, "average:");
+        if (strstr(line, "PSNR ") && average)
+            psnr = strtod(average + strlen("average:"), NULL);
+    }
+    CHECK_EQ(pclose(stream), 0);
+    return psnr;
+}
+
+static mcvd_status keep(void *user, const mcvd_compare_result *result)
+{
+    *(mcvd_compare_result *)user = *result;
+    return MCVD_OK;
+}
+
+static void check_against_ffmpeg(const char *size, const char *pixels, bool gray)
+{
+    mcvd_compare_config config = mcvd_compare_config_default();
+    mcvd_compare_result result = { 0 };
+    char folder[TEST_PATH_BYTES];
+    char truth[TEST_PATH_BYTES];
+    char test[TEST_PATH_BYTES];
+
+    config.gray = gray;
+    make_test_folder(folder);
+    make_clips(folder, size, pixels);
+    const double expected = ffmpeg_psnr(folder);
+    CHECK_OK(mcvd_compare(test_path(truth, folder, "truth.mkv"),
+                          test_path(test, folder, "test.mkv"), &config, keep, &result));
+    remove_test_folder(folder);
+    CHECK_EQ(result.frames, 20);
+    CHECK_TRUE(expected > 15.0 && expected < 40.0);
+    CHECK_CLOSE(result.scores.value[MCVD_METRIC_PSNR], expected, 2e-6);
+}
+
+static void test_rgb(void **state)
+{
+    (void)state;
+    check_against_ffmpeg("64x48", "gbrp", false);
+}
+
+static void test_gray(void **state)
+{
+    (void)state;
+    check_against_ffmpeg("34x26", "gray", true);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rgb),
+        cmocka_unit_test(test_gray),
+    };
+
+    if (system("ffmpeg -version > /dev/null 2>&1") != 0)
+        return SKIPPED;
+    return cmocka_run_group_tests_name("metrics beside ffmpeg", tests, NULL, NULL);
+}

@@ -1,0 +1,239 @@
+/* Videos against videos: lossless files with known frames, folders, refusals. */
+#include <mcvd/metrics.h>
+#include <mcvd/video.h>
+
+#include "support/check.h"
+#include "support/folder.h"
+
+enum { SIDE = 16, BYTES = SIDE * SIDE * 3, MAX_PAIRS = 8 };
+
+/* num_frames frames of one level each: base, base + step, ... */
+static void write_video(const char *path, int side, int num_frames, int base, int step)
+{
+    mcvd_video_writer_config config = mcvd_video_writer_config_default();
+    mcvd_video_writer *writer = NULL;
+    uint8_t *frame = test_malloc((size_t)side * (size_t)side * 3);
+
+    config.width = side;
+    config.height = side;
+    CHECK_OK(mcvd_video_writer_open(&writer, path, &config));
+    for (int f = 0; f < num_frames; f++) {
+        memset(frame, base + f * step, (size_t)side * (size_t)side * 3);
+        CHECK_OK(mcvd_video_writer_write(writer, frame));
+    }
+    CHECK_OK(mcvd_video_writer_finish(writer));
+    mcvd_video_writer_free(&writer);
+    test_free(frame);
+}
+
+typedef struct pairs {
+    size_t count;
+    char names[MAX_PAIRS][64];
+    mcvd_compare_result results[MAX_PAIRS];
+    mcvd_status answer;
+} pairs;
+
+static mcvd_status keep(void *user, const mcvd_compare_result *result)
+{
+    pairs *p = user;
+
+    CHECK_TRUE(p->count < MAX_PAIRS);
+    snprintf(p->names[p->count], sizeof p->names[0], "%s", result->name);
+    p->results[p->count++] = *result;
+    return p->answer;
+}
+
+static char folder[TEST_PATH_BYTES];
+static char path_a[TEST_PATH_BYTES];
+static char path_b[TEST_PATH_BYTES];
+
+static int set_up(void **state)
+{
+    (void)state;
+    make_test_folder(folder);
+    test_path(path_a, folder, "a.mkv");
+    test_path(path_b, folder, "b.mkv");
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    remove_test_folder(folder);
+    return 0;
+}
+
+/* Differences 10 and 20 levels: MSE (100 + 400) / 2 / 255^2. */
+static void test_two_videos(void **state)
+{
+    (void)state;
+    const mcvd_compare_config config = mcvd_compare_config_default();
+    const double mse = 250.0 / (255.0 * 255.0);
+    pairs p = { 0 };
+
+    write_video(path_a, SIDE, 2, 100, 10);
+    write_video(path_b, SIDE, 2, 110, 20);
+    CHECK_OK(mcvd_compare(path_a, path_b, &config, keep, &p));
+    CHECK_EQ(p.count, 1);
+    assert_string_equal(p.names[0], "a");
+    CHECK_EQ(p.results[0].frames, 2);
+    CHECK_EQ(p.results[0].identical_frames, 0);
+    CHECK_EQ(p.results[0].width, SIDE);
+    CHECK_EQ(p.results[0].channels, 3);
+    CHECK_CLOSE(p.results[0].scores.value[MCVD_METRIC_MSE], mse, 1e-8);
+    CHECK_CLOSE(p.results[0].scores.value[MCVD_METRIC_PSNR], -10.0 * log10(mse), 1e-5);
+    CHECK_CLOSE(p.results[0].scores.value[MCVD_METRIC_PSNR_FRAME],
+                20.0 * log10(255.0) - 5.0 * (log10(100.0) + log10(400.0)), 1e-5);
+}
+
+static void test_identical(void **state)
+{
+    (void)state;
+    const mcvd_compare_config config = mcvd_compare_config_default();
+    pairs p = { 0 };
+
+    write_video(path_a, SIDE, 3, 50, 20);
+    CHECK_OK(mcvd_compare(path_a, path_a, &config, keep, &p));
+    CHECK_EQ(p.results[0].identical_frames, 3);
+    CHECK_TRUE(isinf(p.results[0].scores.value[MCVD_METRIC_PSNR]));
+    CHECK_TRUE(isinf(p.results[0].scores.value[MCVD_METRIC_PSNR_FRAME]));
+    CHECK_CLOSE(p.results[0].scores.value[MCVD_METRIC_SSIM], 1.0, 1e-12);
+}
+
+static void test_unlike_sizes(void **state)
+{
+    (void)state;
+    mcvd_compare_config config = mcvd_compare_config_default();
+    pairs p = { 0 };
+
+    write_video(path_a, SIDE, 2, 100, 10);
+    write_video(path_b, 2 * SIDE, 2, 100, 10);
+    CHECK_STATUS(mcvd_compare(path_a, path_b, &config, keep, &p), MCVD_E_INPUT);
+    CHECK_MESSAGE("16x16");
+    CHECK_MESSAGE("32x32");
+    CHECK_MESSAGE("--size");
+    CHECK_EQ(p.count, 0);
+    config.size = 12;
+    CHECK_OK(mcvd_compare(path_a, path_b, &config, keep, &p));
+    CHECK_EQ(p.results[0].width, 12);
+    CHECK_EQ(p.results[0].identical_frames, 2);
+}
+
+static void test_unlike_frame_counts(void **state)
+{
+    (void)state;
+    mcvd_compare_config config = mcvd_compare_config_default();
+    pairs p = { 0 };
+
+    write_video(path_a, SIDE, 5, 100, 10);
+    write_video(path_b, SIDE, 3, 100, 10);
+    CHECK_STATUS(mcvd_compare(path_a, path_b, &config, keep, &p), MCVD_E_INPUT);
+    CHECK_MESSAGE("b.mkv has 3 frames");
+    CHECK_MESSAGE("--frames 3");
+    CHECK_STATUS(mcvd_compare(path_b, path_a, &config, keep, &p), MCVD_E_INPUT);
+    CHECK_MESSAGE("b.mkv has 3 frames");
+    config.frames = 3;
+    CHECK_OK(mcvd_compare(path_a, path_b, &config, keep, &p));
+    CHECK_EQ(p.results[0].frames, 3);
+    config.frames = 4;
+    CHECK_STATUS(mcvd_compare(path_a, path_b, &config, keep, &p), MCVD_E_INPUT);
+    CHECK_MESSAGE("b.mkv");
+    CHECK_EQ(p.count, 1);
+}
+
+static void test_ssim_of_small_frames(void **state)
+{
+    (void)state;
+    mcvd_compare_config config = mcvd_compare_config_default();
+    pairs p = { 0 };
+
+    write_video(path_a, SIDE, 2, 100, 10);
+    config.size = 8;
+    CHECK_STATUS(mcvd_compare(path_a, path_a, &config, keep, &p), MCVD_E_SHAPE);
+    config.metrics = MCVD_METRIC_BIT(MCVD_METRIC_PSNR);
+    config.gray = true;
+    CHECK_OK(mcvd_compare(path_a, path_a, &config, keep, &p));
+    CHECK_EQ(p.results[0].channels, 1);
+    config.size = -1;
+    CHECK_STATUS(mcvd_compare(path_a, path_a, &config, keep, &p), MCVD_E_RANGE);
+}
+
+/* truth/{one,two}.mkv against test/{two,one}.mp4-like names, with a table beside them. */
+static void test_folders(void **state)
+{
+    (void)state;
+    const mcvd_compare_config config = mcvd_compare_config_default();
+    char truth[TEST_PATH_BYTES];
+    char test[TEST_PATH_BYTES];
+    char path[TEST_PATH_BYTES];
+    pairs p = { 0 };
+
+    CHECK_EQ(mkdir(test_path(truth, folder, "truth"), 0777), 0);
+    CHECK_EQ(mkdir(test_path(test, folder, "test"), 0777), 0);
+    write_video(test_path(path, truth, "two.mkv"), SIDE, 2, 100, 0);
+    write_video(test_path(path, truth, "one.mkv"), SIDE, 2, 100, 0);
+    write_video(test_path(path, test, "one.mkv"), SIDE, 2, 110, 0);
+    CHECK_STATUS(mcvd_compare(truth, test, &config, keep, &p), MCVD_E_INPUT);
+    CHECK_MESSAGE("two.mkv");
+    CHECK_EQ(p.count, 0);
+    write_video(test_path(path, test, "two.gif"), SIDE, 2, 100, 0);
+    write_video(test_path(path, test, "ignored%05d.png"), SIDE, 1, 100, 0);
+    CHECK_OK(mcvd_compare(truth, test, &config, keep, &p));
+    CHECK_EQ(p.count, 2);
+    assert_string_equal(p.names[0], "one");
+    assert_string_equal(p.names[1], "two");
+    CHECK_CLOSE(p.results[0].scores.value[MCVD_METRIC_MSE], 100.0 / (255.0 * 255.0), 1e-8);
+    CHECK_EQ(p.results[1].identical_frames, 2);
+    write_video(test_path(path, test, "two.mkv"), SIDE, 2, 100, 0);
+    CHECK_STATUS(mcvd_compare(truth, test, &config, keep, &p), MCVD_E_INPUT);
+    CHECK_MESSAGE("both");
+}
+
+static void test_pictures_are_one_video(void **state)
+{
+    (void)state;
+    const mcvd_compare_config config = mcvd_compare_config_default();
+    char pictures[TEST_PATH_BYTES];
+    pairs p = { 0 };
+
+    test_path(pictures, folder, "pictures/");
+    write_video(pictures, SIDE, 3, 100, 10);
+    write_video(path_a, SIDE, 3, 100, 10);
+    CHECK_OK(mcvd_compare(path_a, pictures, &config, keep, &p));
+    CHECK_OK(mcvd_compare(pictures, pictures, &config, keep, &p));
+    CHECK_EQ(p.results[0].identical_frames, 3);
+    CHECK_EQ(p.results[1].frames, 3);
+}
+
+static void test_bad_paths(void **state)
+{
+    (void)state;
+    const mcvd_compare_config config = mcvd_compare_config_default();
+    pairs p = { 0 };
+    char empty[TEST_PATH_BYTES];
+
+    write_video(path_a, SIDE, 2, 100, 10);
+    CHECK_STATUS(mcvd_compare(path_a, "/nowhere/b.mkv", &config, keep, &p), MCVD_E_INPUT);
+    CHECK_MESSAGE("/nowhere/b.mkv");
+    CHECK_EQ(mkdir(test_path(empty, folder, "empty"), 0777), 0);
+    CHECK_STATUS(mcvd_compare(empty, empty, &config, keep, &p), MCVD_E_INPUT);
+    CHECK_MESSAGE("empty");
+    p.answer = MCVD_E_INTERRUPTED;
+    CHECK_STATUS(mcvd_compare(path_a, path_a, &config, keep, &p), MCVD_E_INTERRUPTED);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_two_videos, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_identical, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_unlike_sizes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_unlike_frame_counts, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_ssim_of_small_frames, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_folders, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_pictures_are_one_video, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_bad_paths, set_up, tear_down),
+    };
+
+    return cmocka_run_group_tests_name("eval compare", tests, NULL, NULL);
+}
