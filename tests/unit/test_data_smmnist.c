@@ -114,6 +114,24 @@ static int draw_largest(void *user, int low, int high)
     return high - 1;
 }
 
+/* A mirrored digit is not a digit: data.random_flip changes nothing. */
+static void test_digits_are_never_flipped(void **state)
+{
+    mcvd_data_config data = digits_config();
+    mcvd_dataset *plain = open_split(MCVD_SPLIT_TRAIN, 4);
+    mcvd_dataset *flip = NULL;
+
+    (void)state;
+    data.random_flip = true;
+    mcvd_dataset_config config = mcvd_dataset_config_default(&data);
+    config.seed = 4;
+    CHECK_OK(mcvd_dataset_open(&flip, &config));
+    for (uint64_t i = 0; i < 20; i++)
+        CHECK_EQ(window_checksum(plain, i), window_checksum(flip, i));
+    mcvd_dataset_free(&plain);
+    mcvd_dataset_free(&flip);
+}
+
 /* Both borders in one frame: the row's redraw sets the column's step before the column bounces. */
 static void test_bounce_in_a_corner(void **state)
 {
@@ -265,6 +283,7 @@ int main(void)
         cmocka_unit_test(test_training_windows),
         cmocka_unit_test(test_test_set_is_fixed),
         cmocka_unit_test(test_frames_show_moving_digits),
+        cmocka_unit_test(test_digits_are_never_flipped),
         cmocka_unit_test(test_bounce_in_a_corner),
         cmocka_unit_test(test_sums_saturate),
         cmocka_unit_test(test_other_sizes),
