@@ -1,6 +1,6 @@
 /*
  * Configuration: the authors' two-level keys (data.num_frames_cond, model.ch_mult, ...) and ours
- * beside them. Precedence: default < file < command line. `mcvd train --help-config` prints every
+ * beside them. Precedence: default < file < command line. `mcvd config --keys` prints every
  * key with its default, range and meaning from the same table that reads them.
  */
 #ifndef MCVD_CONFIG_H

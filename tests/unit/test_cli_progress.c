@@ -1,4 +1,6 @@
 /* What progress writes to a file, and to a terminal (a pseudo terminal of this test). */
+#define _XOPEN_SOURCE 700 /* pseudo terminals */
+
 #include "cli/progress.h"
 
 #include <fcntl.h>
