@@ -21,6 +21,8 @@ typedef struct mcvd_safetensors mcvd_safetensors;
 /**
  * Open and check a file: header size (at most 100 MB and inside the file), JSON, dtypes, shapes,
  * offsets inside the file, sizes that match shapes, no overlap, no hole, no duplicate name.
+ * The file is mapped: it must not be cut short or written to while it is open (replacing it by
+ * mcvd_safetensors_write is fine).
  *
  * @return MCVD_OK, MCVD_E_INPUT (cannot be opened), MCVD_E_FORMAT (damaged), MCVD_E_NOMEM
  */

@@ -217,6 +217,24 @@ static void test_uniform_is_24_bits_of_the_word(void **state)
         CHECK_CLOSE(u[i], (double)(mcvd_rng_u32(key, i) >> 8) / 16777216.0, 0.0);
 }
 
+/* Only additions, multiplications, divisions and square roots of floats: every compiler and machine
+ * gives these bits. The hash (FNV-1a over the numbers as 32-bit words) is the one of release 0.1.
+ */
+static void test_normal_bits_are_pinned(void **state)
+{
+    static float x[100003];
+    uint32_t hash = 2166136261u;
+    uint32_t bits;
+
+    (void)state;
+    mcvd_rng_normal(mcvd_rng_key_make(42, MCVD_RNG_SAMPLE_START, 7, 1), 0, x, 100003);
+    for (size_t i = 0; i < 100003; i++) {
+        memcpy(&bits, &x[i], sizeof bits);
+        hash = (hash ^ bits) * 16777619u;
+    }
+    CHECK_EQ(hash, 4022607572u);
+}
+
 /*
  * The normal numbers against Box-Muller in double. u is rounded to float: near 1 that moves
  * r^2 = -2 ln u by up to 2^-23, hence r by 2^-23 / max(r, sqrt(2^-23)). The rest is some ten
@@ -378,6 +396,7 @@ int main(void)
         cmocka_unit_test(test_pieces),
         cmocka_unit_test(test_far_positions),
         cmocka_unit_test(test_uniform_is_24_bits_of_the_word),
+        cmocka_unit_test(test_normal_bits_are_pinned),
         cmocka_unit_test(test_normal_is_box_muller),
         cmocka_unit_test(test_normal_moments),
         cmocka_unit_test(test_normal_distribution),
