@@ -6,6 +6,7 @@
 
 /* In the order of `mcvd --help`. */
 #define MCVDI_COMMAND_LIST(X)                                                      \
+    X(train, "train a model on videos or on moving digits")                        \
     X(metrics, "PSNR and SSIM of a video, or a folder of them, against the truth") \
     X(config, "print the resolved configuration, or every key")
 

@@ -3,6 +3,8 @@
 #include <omp.h>
 #include <stdatomic.h>
 
+#include <mcvd/threads.h>
+
 static atomic_int default_threads; /* what OpenMP would have used; 0 = not asked yet */
 
 void mcvdi_threads_set(int num_threads)
@@ -16,4 +18,14 @@ void mcvdi_threads_set(int num_threads)
 int mcvdi_threads_count(void)
 {
     return omp_get_max_threads();
+}
+
+void mcvd_set_threads(int num_threads)
+{
+    mcvdi_threads_set(num_threads);
+}
+
+int mcvd_num_threads(void)
+{
+    return mcvdi_threads_count();
 }

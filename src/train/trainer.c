@@ -1,0 +1,327 @@
+/*
+ * One optimizer step (Voleti et al. 2022, section 3; Ho et al. 2020, algorithm 1). For each sample
+ * of the batch: t uniform over the timesteps, eps standard normal,
+ *
+ *     x_t  = sqrt(ac[t]) x0 + sqrt(1 - ac[t]) eps
+ *     loss = 1/2 |target - network(x_t, t, masked frames)|^2,  target = eps (or v)
+ *
+ * averaged over the batch; then clip by global norm, Adam, EMA.
+ */
+#include <string.h>
+
+#include <mcvd/rng.h>
+
+#include "core/alloc.h"
+#include "core/checked.h"
+#include "diffusion/loss.h"
+#include "train/adam.h"
+#include "train/clip.h"
+#include "train/lr.h"
+#include "train/trainer_internal.h"
+
+/* --- create --- */
+
+static mcvd_status make_schedule(mcvd_trainer *tr)
+{
+    const mcvd_model_config *m = &tr->config.model;
+    const mcvd_schedule_config config = { .kind = m->sigma_dist,
+                                          .num_timesteps = (int)m->num_classes,
+                                          .beta_begin = m->sigma_begin,
+                                          .beta_end = m->sigma_end };
+    const mcvd_status st = mcvd_schedule_create(&tr->schedule, &config);
+
+    return st < 0 ? st : mcvdi_parameterisation_find(&tr->prediction, m->prediction);
+}
+
+static mcvd_status make_graph(mcvd_trainer *tr)
+{
+    const mcvdi_graph_options options = { .mode = MCVDI_TRAIN };
+    const size_t size = (size_t)tr->config.data.image_size;
+    mcvd_status st = mcvdi_graph_create(&tr->graph, &options);
+
+    if (st >= 0)
+        st = mcvdi_unet_build(&tr->unet, tr->graph, &tr->config, tr->part, size, size);
+    if (st >= 0)
+        st = mcvdi_graph_compile(tr->graph);
+    if (st >= 0)
+        tr->numel = mcvdi_dims_numel(mcvdi_graph_dims(tr->graph, tr->unet.x)) / tr->part;
+    return st;
+}
+
+static mcvd_status make_buffers(mcvd_trainer *tr)
+{
+    const size_t slab = mcvdi_graph_param_floats(tr->graph) * sizeof(float);
+    const size_t block = tr->part * tr->numel * sizeof(float);
+
+    tr->m = mcvdi_alloc_aligned(slab);
+    tr->v = mcvdi_alloc_aligned(slab);
+    tr->v_max = tr->config.optim.amsgrad ? mcvdi_alloc_aligned(slab) : NULL;
+    tr->ema = tr->config.model.ema ? mcvdi_alloc_aligned(slab) : NULL;
+    tr->eps = mcvdi_alloc_aligned(block);
+    tr->target = mcvdi_alloc_aligned(block);
+    tr->t = mcvdi_calloc(tr->part, sizeof *tr->t);
+    if (!tr->m || !tr->v || !tr->eps || !tr->target || !tr->t ||
+        (tr->config.optim.amsgrad && !tr->v_max) || (tr->config.model.ema && !tr->ema))
+        return mcvdi_fail(MCVD_E_NOMEM, "trainer: %zu bytes of optimizer state", 3 * slab);
+    return MCVD_OK;
+}
+
+static mcvd_status init_weights(mcvd_trainer *tr)
+{
+    mcvd_model *model = NULL;
+    mcvd_status st = mcvd_model_create(&model, &tr->config, (uint64_t)tr->config.training.seed);
+
+    if (st < 0)
+        return st;
+    const mcvdi_weight_source source = mcvdi_model_source(model);
+    st = mcvdi_weights_load(tr->graph, &source);
+    mcvd_model_free(&model);
+    if (st >= 0 && tr->ema)
+        memcpy(tr->ema, mcvdi_graph_values(tr->graph),
+               mcvdi_graph_param_floats(tr->graph) * sizeof(float));
+    return st;
+}
+
+mcvd_status mcvd_trainer_create(mcvd_trainer **out, const mcvd_config *config)
+{
+    *out = NULL;
+    mcvd_status st = mcvd_config_check(config);
+    if (st < 0)
+        return st;
+    mcvd_trainer *tr = mcvdi_calloc(1, sizeof *tr);
+    if (!tr)
+        return mcvdi_fail(MCVD_E_NOMEM, "trainer: out of memory");
+    tr->config = *config;
+    tr->batch = (size_t)config->training.batch_size;
+    tr->part = tr->batch / (size_t)config->training.accumulate;
+    st = make_schedule(tr);
+    if (st >= 0)
+        st = make_graph(tr);
+    if (st >= 0)
+        st = make_buffers(tr);
+    if (st >= 0)
+        st = init_weights(tr);
+    if (st < 0) {
+        mcvd_trainer_free(&tr);
+        return st;
+    }
+    *out = tr;
+    return MCVD_OK;
+}
+
+void mcvd_trainer_free(mcvd_trainer **trainer)
+{
+    mcvd_trainer *tr = *trainer;
+
+    if (!tr)
+        return;
+    mcvdi_graph_free(&tr->graph);
+    mcvd_schedule_free(&tr->schedule);
+    mcvdi_free_aligned(tr->m);
+    mcvdi_free_aligned(tr->v);
+    mcvdi_free_aligned(tr->v_max);
+    mcvdi_free_aligned(tr->ema);
+    mcvdi_free_aligned(tr->eps);
+    mcvdi_free_aligned(tr->target);
+    mcvdi_free(tr->t);
+    mcvdi_free(tr);
+    *trainer = NULL;
+}
+
+/* --- one step --- */
+
+static mcvd_status check_batch(const mcvd_trainer *tr, const mcvd_batch *b)
+{
+    const mcvd_data_config *d = &tr->config.data;
+
+    if (b->batch_size != tr->batch || b->image_size != (size_t)d->image_size ||
+        b->channels != (size_t)d->channels || b->num_frames != (size_t)d->num_frames ||
+        b->num_frames_cond != (size_t)d->num_frames_cond ||
+        b->num_frames_future != (size_t)d->num_frames_future)
+        return mcvdi_fail(MCVD_E_SHAPE,
+                          "batch of %zu windows %zu|%zu|%zu of %zu x %zu x %zu does not fit the "
+                          "configuration",
+                          b->batch_size, b->num_frames_cond, b->num_frames, b->num_frames_future,
+                          b->image_size, b->image_size, b->channels);
+    return MCVD_OK;
+}
+
+/* Timestep and noise of samples [first, first + part) of the step. */
+static void draw_noise(mcvd_trainer *tr, size_t first)
+{
+    const uint64_t seed = (uint64_t)tr->config.training.seed;
+    const uint32_t num_timesteps = (uint32_t)tr->config.model.num_classes;
+
+#pragma omp parallel for schedule(static)
+    for (size_t i = 0; i < tr->part; i++) {
+        const uint64_t sample = first + i;
+        tr->t[i] = (int32_t)mcvd_rng_below(
+            mcvd_rng_key_make(seed, MCVD_RNG_TIMESTEP, tr->steps, sample), 0, num_timesteps);
+        mcvd_rng_normal(mcvd_rng_key_make(seed, MCVD_RNG_TRAIN_NOISE, tr->steps, sample), 0,
+                        tr->eps + i * tr->numel, tr->numel);
+    }
+}
+
+static void set_conditions(mcvd_trainer *tr, const mcvd_batch *batch, size_t first)
+{
+    mcvdi_graph *g = tr->graph;
+
+    if (tr->unet.cond >= 0) {
+        const size_t numel = mcvdi_dims_numel(mcvdi_graph_dims(g, tr->unet.cond)) / tr->part;
+        memcpy(mcvdi_graph_data(g, tr->unet.cond), batch->cond + first * numel,
+               tr->part * numel * sizeof(float));
+    }
+    for (size_t i = 0; i < tr->part; i++) {
+        if (tr->unet.labels >= 0)
+            mcvdi_graph_data(g, tr->unet.labels)[i] =
+                mcvdi_label_of_timestep(&tr->config, (double)tr->t[i]);
+        if (tr->unet.cond_mask >= 0)
+            mcvdi_graph_data(g, tr->unet.cond_mask)[i] = (float)batch->cond_mask[first + i];
+    }
+}
+
+/* Forward and backward of one part of the batch; adds to the gradients and to *loss. */
+static mcvd_status run_part(mcvd_trainer *tr, const mcvd_batch *batch, size_t first,
+                            mcvdi_loss_result *loss)
+{
+    mcvdi_graph *g = tr->graph;
+    const float *x0 = batch->x0 + first * tr->numel;
+    const mcvd_timesteps steps = { tr->t, tr->part, tr->numel };
+    mcvdi_loss_result part_loss;
+
+    *mcvdi_graph_run(g) = (mcvdi_run) { .seed = (uint64_t)tr->config.training.seed,
+                                        .step = tr->steps,
+                                        .first_sample = first,
+                                        .training = true };
+    draw_noise(tr, first);
+    set_conditions(tr, batch, first);
+    mcvd_status st =
+        mcvd_schedule_q_sample(tr->schedule, &steps, x0, tr->eps, mcvdi_graph_data(g, tr->unet.x));
+    if (st >= 0)
+        st = mcvdi_training_target(tr->prediction, tr->schedule, &steps, x0, tr->eps, tr->target);
+    if (st >= 0)
+        st = mcvdi_graph_forward(g);
+    if (st < 0)
+        return st;
+    const mcvdi_loss_input in = { .l1 = tr->config.training.l1,
+                                  .batch = tr->part,
+                                  .numel = tr->numel,
+                                  .target = tr->target,
+                                  .pred = mcvdi_graph_data(g, tr->unet.out),
+                                  .grad_scale = 1.0 / (double)tr->batch };
+    st = mcvdi_loss(&in, mcvdi_graph_grad(g, tr->unet.out), NULL, &part_loss);
+    if (st < 0)
+        return st;
+    loss->mean += part_loss.mean * (double)tr->part / (double)tr->batch;
+    loss->per_element += part_loss.per_element * (double)tr->part / (double)tr->batch;
+    return mcvdi_graph_backward(g);
+}
+
+static double learning_rate(const mcvd_trainer *tr)
+{
+    const mcvd_optim_config *o = &tr->config.optim;
+    const mcvdi_lr_config lr = { .lr = o->lr,
+                                 .warmup = o->warmup,
+                                 .cosine = strcmp(o->lr_schedule, "cosine") == 0,
+                                 .n_iters = tr->config.training.n_iters };
+    return mcvdi_lr_at(&lr, (int64_t)tr->steps);
+}
+
+/* Clip, Adam, EMA. */
+static mcvd_status update(mcvd_trainer *tr, double lr, double *grad_norm)
+{
+    const mcvd_optim_config *o = &tr->config.optim;
+    const size_t n = mcvdi_graph_param_floats(tr->graph);
+    const mcvdi_grad_slab grads = { mcvdi_graph_gradients(tr->graph), n };
+    const mcvd_status st = mcvdi_grad_norm(&grads, 1, grad_norm);
+
+    if (st < 0)
+        return st;
+    const mcvdi_adam_config config = { o->beta1, o->beta2, o->eps, o->weight_decay };
+    const mcvdi_adam_now now = { .t = (int64_t)tr->steps + 1,
+                                 .lr = lr,
+                                 .grad_scale = mcvdi_clip_factor(*grad_norm, o->grad_clip),
+                                 .ema_rate = tr->config.model.ema_rate };
+    const mcvdi_adam_slab slab = { .params = mcvdi_graph_values(tr->graph),
+                                   .grads = grads.data,
+                                   .m = tr->m,
+                                   .v = tr->v,
+                                   .v_max = tr->v_max,
+                                   .ema = tr->ema,
+                                   .n = n };
+    return mcvdi_adam_step(&config, &now, &slab);
+}
+
+mcvd_status mcvd_trainer_step(mcvd_trainer *trainer, const mcvd_batch *batch,
+                              mcvd_step_report *report)
+{
+    mcvdi_loss_result loss = { 0.0, 0.0 };
+    const double lr = learning_rate(trainer);
+    mcvd_status st = check_batch(trainer, batch);
+
+    *report = (mcvd_step_report) { .step = trainer->steps, .lr = lr };
+    if (st < 0)
+        return st;
+    mcvdi_graph_zero_gradients(trainer->graph);
+    for (size_t first = 0; st >= 0 && first < trainer->batch; first += trainer->part)
+        st = run_part(trainer, batch, first, &loss);
+    if (st >= 0)
+        st = update(trainer, lr, &report->grad_norm);
+    if (st < 0)
+        return st;
+    report->step = ++trainer->steps;
+    report->loss = loss.mean;
+    report->loss_per_element = loss.per_element;
+    return MCVD_OK;
+}
+
+/* --- accessors --- */
+
+uint64_t mcvd_trainer_steps(const mcvd_trainer *trainer)
+{
+    return trainer->steps;
+}
+
+double mcvd_trainer_macs(const mcvd_trainer *trainer)
+{
+    return mcvdi_graph_macs(trainer->graph) * (double)(trainer->batch / trainer->part);
+}
+
+const float *mcvdi_trainer_result_weights(const mcvd_trainer *trainer)
+{
+    return trainer->ema ? trainer->ema : mcvdi_graph_values(trainer->graph);
+}
+
+/* --- networks on the EMA weights --- */
+
+static mcvd_status slab_weight(void *user, const mcvdi_param *param, size_t i, float *buffer,
+                               const float **plain)
+{
+    (void)i;
+    (void)buffer;
+    *plain = (const float *)user + param->offset;
+    return MCVD_OK;
+}
+
+static mcvdi_weight_source result_source(const mcvd_trainer *trainer)
+{
+    const float *slab = mcvdi_trainer_result_weights(trainer);
+    mcvdi_weight_source source = { .get = slab_weight };
+
+    memcpy(&source.user, &slab, sizeof slab); /* only read */
+    return source;
+}
+
+mcvd_status mcvd_trainer_network(mcvd_network **out, const mcvd_trainer *trainer, size_t batch)
+{
+    const mcvd_network_config config = { .batch = batch };
+    const mcvdi_weight_source source = result_source(trainer);
+
+    return mcvdi_network_create(out, &trainer->config, &source, &config);
+}
+
+mcvd_status mcvd_trainer_refresh(mcvd_network *network, const mcvd_trainer *trainer)
+{
+    const mcvdi_weight_source source = result_source(trainer);
+    return mcvdi_network_reload(network, &source);
+}

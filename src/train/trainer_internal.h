@@ -1,0 +1,37 @@
+/* What trainer.c and checkpoint.c share. */
+#ifndef MCVDI_TRAINER_INTERNAL_H
+#define MCVDI_TRAINER_INTERNAL_H
+
+#include <mcvd/schedule.h>
+#include <mcvd/trainer.h>
+
+#include "diffusion/parameterisation.h"
+#include "model/model_internal.h"
+
+struct mcvd_trainer {
+    mcvd_config config;
+    mcvdi_graph *graph; /* owns weights and gradients */
+    mcvdi_unet unet;
+    mcvd_schedule *schedule;
+    const mcvdi_parameterisation *prediction;
+    uint64_t steps; /* completed optimizer steps */
+    size_t batch;   /* samples of an optimizer step */
+    size_t part;    /* samples of one pass through the graph */
+    size_t numel;   /* floats of a block per sample */
+
+    /* Slabs in parameter order. */
+    float *m;
+    float *v;
+    float *v_max; /* amsgrad only */
+    float *ema;   /* model.ema only */
+
+    /* One part: [part, numel] and [part]. */
+    float *eps;
+    float *target;
+    int32_t *t;
+};
+
+/* The weights that results are made with: EMA where it is kept. */
+const float *mcvdi_trainer_result_weights(const mcvd_trainer *trainer);
+
+#endif
