@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "core/alloc.h"
+#include "video/complete.h"
 #include "video/libav.h"
 
 enum { IO_BUFFER = 64 * 1024 };
@@ -281,4 +282,9 @@ AVFormatContext *mcvdi_input_format(const mcvdi_input *input)
 bool mcvdi_input_seekable(const mcvdi_input *input)
 {
     return input->seekable;
+}
+
+bool mcvdi_input_complete(const mcvdi_input *input)
+{
+    return !input->owned || mcvdi_file_is_complete(input->fd, input->format->iformat->name);
 }

@@ -30,5 +30,7 @@ void mcvdi_input_free(mcvdi_input **input);
 
 AVFormatContext *mcvdi_input_format(const mcvdi_input *input);
 bool mcvdi_input_seekable(const mcvdi_input *input);
+/* The file is as long as its container says (true when it does not say, and for stdin). */
+bool mcvdi_input_complete(const mcvdi_input *input);
 
 #endif

@@ -335,6 +335,10 @@ mcvd_status mcvd_video_reader_seek(mcvd_video_reader *reader, int64_t index)
     r->next_index = index;
     if (st >= 0)
         st = skip_to(r, target);
+    if (st == MCVD_OK) /* is there such a frame? */
+        st = read_source(r);
+    if (st == MCVD_OK)
+        unread(r);
     r->failed = st < 0 ? st : MCVD_OK;
     return st;
 }

@@ -6,6 +6,7 @@
 
 #include "core/alloc.h"
 #include "core/log.h"
+#include "video/ffv1.h"
 #include "video/libav.h"
 #include "video/source.h"
 
@@ -19,9 +20,11 @@ typedef struct stream_source {
     AVPacket *packet;
     int stream;
     bool draining;
-    int64_t packets_read; /* since the start; of use only before a seek */
+    int64_t packets_read;  /* since the start; of use only before a seek */
+    int64_t end_of_packet; /* place in the file behind the last one */
     int64_t frames_read;
     int leading_errors;
+    mcvdi_ffv1_state ffv1;
     int drain_errors;
 } stream_source;
 
@@ -216,6 +219,7 @@ static mcvd_status open_all(stream_source *s)
     s->packets_read = 0;
     s->frames_read = 0;
     s->leading_errors = 0;
+    s->ffv1 = MCVDI_FFV1_UNKNOWN;
     s->drain_errors = 0;
     return st;
 }
@@ -239,19 +243,46 @@ static mcvd_status tolerate(stream_source *s, int error)
     return mcvdi_libav_fail(MCVD_E_DECODE, error, s->base.path, "damaged or cut off frame");
 }
 
-/* A container that counts its frames in the header and delivers far fewer was cut off. */
+/* A container that counts its frames in the header and delivers far fewer was cut off; so was a
+ * raw stream with bytes behind its last whole frame, and a file shorter than its header says. */
 static mcvd_status check_complete(const stream_source *s)
 {
+    const AVFormatContext *format = mcvdi_input_format(s->input);
     const int64_t promised = video_stream(s)->nb_frames;
 
-    if (s->base.config.conceal || promised <= 0 || s->packets_read >= promised - promised / 20)
+    if (s->base.config.conceal)
         return MCVD_OK;
-    return mcvdi_fail(MCVD_E_DECODE, "%s: cut off: the header promises %lld frames, found %lld",
-                      s->base.path, (long long)promised, (long long)s->packets_read);
+    if (promised > 0 && s->packets_read < promised - promised / 20)
+        return mcvdi_fail(MCVD_E_DECODE, "%s: cut off: the header promises %lld frames, found %lld",
+                          s->base.path, (long long)promised, (long long)s->packets_read);
+    if (strcmp(format->iformat->name, "yuv4mpegpipe") == 0 && s->packets_read > 0 &&
+        avio_tell(format->pb) > s->end_of_packet)
+        return mcvdi_fail(MCVD_E_DECODE, "%s: cut off within frame %lld", s->base.path,
+                          (long long)s->frames_read);
+    if (!mcvdi_input_complete(s->input))
+        return mcvdi_fail(MCVD_E_DECODE, "%s: cut off: the file is shorter than its header says",
+                          s->base.path);
+    return MCVD_OK;
 }
 
-static mcvd_status drain(stream_source *s)
+/* The demuxer or a checksum says that the packet is not what was written. */
+static bool packet_is_damaged(stream_source *s)
 {
+    if ((s->packet->flags & AV_PKT_FLAG_CORRUPT) != 0)
+        return s->frames_read > 0;
+    return s->decoder->codec_id == AV_CODEC_ID_FFV1 &&
+           mcvdi_ffv1_is_damaged(&s->ffv1, s->packet->data, (size_t)s->packet->size);
+}
+
+static mcvd_status end_of_packets(stream_source *s, int error)
+{
+    const AVFormatContext *format = mcvdi_input_format(s->input);
+    const int io = format->pb ? format->pb->error : 0;
+
+    if (io < 0 && io != AVERROR_EOF)
+        return mcvdi_libav_fail(MCVD_E_IO, io, s->base.path, "reading");
+    if (error != AVERROR_EOF && !s->base.config.conceal)
+        return mcvdi_libav_fail(MCVD_E_DECODE, error, s->base.path, "damaged or cut off");
     s->draining = true;
     (void)avcodec_send_packet(s->decoder, NULL);
     return MCVD_OK;
@@ -261,32 +292,24 @@ static mcvd_status drain(stream_source *s)
 static mcvd_status feed(stream_source *s)
 {
     AVFormatContext *format = mcvdi_input_format(s->input);
+    int error = 0;
 
-    for (;;) {
-        int error = av_read_frame(format, s->packet);
-        if (error < 0) {
-            const int io = format->pb ? format->pb->error : 0;
-            if (io < 0 && io != AVERROR_EOF)
-                return mcvdi_libav_fail(MCVD_E_IO, io, s->base.path, "reading");
-            if (error == AVERROR_EOF || s->base.config.conceal)
-                return drain(s);
-            return mcvdi_libav_fail(MCVD_E_DECODE, error, s->base.path, "damaged or cut off");
-        }
-        if (s->packet->stream_index != s->stream) {
-            av_packet_unref(s->packet);
-            continue;
-        }
-        s->packets_read++;
-        if ((s->packet->flags & AV_PKT_FLAG_CORRUPT) != 0 && s->frames_read > 0 &&
-            !s->base.config.conceal) {
-            av_packet_unref(s->packet);
-            return mcvdi_fail(MCVD_E_DECODE, "%s: damaged or cut off in packet %lld", s->base.path,
-                              (long long)s->packets_read);
-        }
-        error = avcodec_send_packet(s->decoder, s->packet);
+    do {
         av_packet_unref(s->packet);
-        return error < 0 ? tolerate(s, error) : MCVD_OK;
+        error = av_read_frame(format, s->packet);
+        if (error < 0)
+            return end_of_packets(s, error);
+    } while (s->packet->stream_index != s->stream);
+    s->packets_read++;
+    s->end_of_packet = avio_tell(format->pb);
+    if (!s->base.config.conceal && packet_is_damaged(s)) {
+        av_packet_unref(s->packet);
+        return mcvdi_fail(MCVD_E_DECODE, "%s: damaged or cut off in packet %lld", s->base.path,
+                          (long long)s->packets_read);
     }
+    error = avcodec_send_packet(s->decoder, s->packet);
+    av_packet_unref(s->packet);
+    return error < 0 ? tolerate(s, error) : MCVD_OK;
 }
 
 static mcvd_status stream_next(mcvdi_source *source, AVFrame *frame)
