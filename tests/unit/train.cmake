@@ -1,0 +1,2 @@
+mcvd_add_test(NAME unit_optim SOURCES unit/test_optim.c
+    AREAS train model data video ops graph diffusion core)
