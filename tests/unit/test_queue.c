@@ -1,12 +1,13 @@
 #include "core/queue.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <time.h>
 
 #include "support/check.h"
 #include "support/failing.h"
 
-enum { NUM_PRODUCERS = 3, NUM_CONSUMERS = 2, NUM_ITEMS = 2000 };
+enum { NUM_PRODUCERS = 2, NUM_CONSUMERS = 4, NUM_ITEMS = 5000 };
 
 static void test_order(void **state)
 {
@@ -58,12 +59,15 @@ typedef struct parcel {
     int seen; /* by exactly one consumer */
 } parcel;
 
+static atomic_bool closing;
+
 typedef struct worker {
     mcvdi_queue *queue;
     parcel *parcels; /* a producer's own */
     int last[NUM_PRODUCERS];
     int num_received;
     int num_disordered;
+    bool ended_early; /* a pop failed although the queue was open */
 } worker;
 
 static void *produce(void *argument)
@@ -88,11 +92,12 @@ static void *consume(void *argument)
         w->num_disordered += p->number <= w->last[p->producer];
         w->last[p->producer] = p->number;
     }
+    w->ended_early = !atomic_load(&closing);
     return NULL;
 }
 
 /* Each parcel arrives once; those of one producer arrive in order at each consumer. */
-static void test_many_threads(void **state)
+static void check_many_threads(size_t capacity)
 {
     static parcel parcels[NUM_PRODUCERS][NUM_ITEMS];
     worker producers[NUM_PRODUCERS];
@@ -101,8 +106,8 @@ static void test_many_threads(void **state)
     mcvdi_queue *queue;
     int num_received = 0;
 
-    (void)state;
-    CHECK_OK(mcvdi_queue_create(&queue, 4));
+    atomic_store(&closing, false);
+    CHECK_OK(mcvdi_queue_create(&queue, capacity));
     for (int i = 0; i < NUM_PRODUCERS; i++) {
         for (int j = 0; j < NUM_ITEMS; j++)
             parcels[i][j] = (parcel) { i, j, 0 };
@@ -110,22 +115,32 @@ static void test_many_threads(void **state)
         CHECK_EQ(pthread_create(&threads[i], NULL, produce, &producers[i]), 0);
     }
     for (int i = 0; i < NUM_CONSUMERS; i++) {
-        consumers[i] = (worker) { .queue = queue, .last = { -1, -1, -1 } };
+        consumers[i] = (worker) { .queue = queue, .last = { -1, -1 } };
         CHECK_EQ(pthread_create(&threads[NUM_PRODUCERS + i], NULL, consume, &consumers[i]), 0);
     }
     for (int i = 0; i < NUM_PRODUCERS; i++)
         CHECK_EQ(pthread_join(threads[i], NULL), 0);
+    atomic_store(&closing, true);
     mcvdi_queue_close(queue);
     for (int i = 0; i < NUM_CONSUMERS; i++) {
         CHECK_EQ(pthread_join(threads[NUM_PRODUCERS + i], NULL), 0);
         num_received += consumers[i].num_received;
         CHECK_EQ(consumers[i].num_disordered, 0);
+        CHECK_TRUE(!consumers[i].ended_early);
     }
     CHECK_EQ(num_received, NUM_PRODUCERS * NUM_ITEMS);
     for (int i = 0; i < NUM_PRODUCERS; i++)
         for (int j = 0; j < NUM_ITEMS; j++)
             CHECK_EQ(parcels[i][j].seen, 1);
     mcvdi_queue_free(&queue);
+}
+
+static void test_many_threads(void **state)
+{
+    (void)state;
+    check_many_threads(1);
+    check_many_threads(4);
+    check_many_threads(100);
 }
 
 typedef struct waiter {

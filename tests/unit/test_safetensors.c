@@ -1,6 +1,7 @@
 #include <mcvd/safetensors.h>
 
-#include <errno.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 #include "core/fileio.h"
 #include "support/check.h"
@@ -151,6 +152,7 @@ static void test_hostile_headers(void **state)
         { "{" ENTRY("a", "F32", "[1]", "[1,5]") "}", 4, "leave the data part" },
         { "{" ENTRY("a", "F32", "[1]", "[0,9007199254740992]") "}", 4, "leave the data part" },
         { "{" ENTRY("a", "F32", "[2]", "[0,4]") "}", 4, "need 8 bytes, data_offsets give 4" },
+        { "{" ENTRY("a", "F32", "[1]", "[0,8]") "}", 8, "need 4 bytes, data_offsets give 8" },
         { "{" ENTRY("a", "F32", "[1]", "[0,4]") "}", 8, "end at byte 4 of 8" },
         { "{" ENTRY("a", "U8", "[2]", "[0,2]") "," ENTRY("b", "U8", "[2]", "[1,3]") "}", 3,
           "tensor 'b': overlaps" },
@@ -494,6 +496,33 @@ static void test_overwriting(void **state)
     CHECK_EQ(count_entries(folder), 1);
 }
 
+/* A write that ends in the middle leaves the old file and no other. */
+static void test_failed_write(void **state)
+{
+    static float values[20000];
+    const mcvd_safetensors_entry e = { "x", mcvd_tensor_view(MCVD_F32, values, 1,
+                                                             (size_t[]) { 20000 }) };
+    struct rlimit old;
+    struct rlimit small;
+    mcvd_safetensors *file;
+
+    (void)state;
+    CHECK_OK(mcvd_safetensors_write(path, NULL, 0, NULL, 0, false));
+    CHECK_EQ(getrlimit(RLIMIT_FSIZE, &old), 0);
+    small = old;
+    small.rlim_cur = 4096;
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    CHECK_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+    const mcvd_status st = mcvd_safetensors_write(path, &e, 1, NULL, 0, true);
+    CHECK_EQ(setrlimit(RLIMIT_FSIZE, &old), 0);
+    signal(SIGXFSZ, handler);
+    CHECK_STATUS(st, MCVD_E_IO);
+    CHECK_EQ(count_entries(folder), 1);
+    CHECK_OK(mcvd_safetensors_open(&file, path));
+    CHECK_EQ(mcvd_safetensors_count(file), 0);
+    mcvd_safetensors_close(&file);
+}
+
 /* ---- every byte of a header damaged, every length cut ---- */
 
 static void store(const char *text, size_t bytes)
@@ -689,6 +718,7 @@ int main(void)
         IN_FOLDER(test_dropped_pages_come_back),
         IN_FOLDER(test_wrong_entries),
         IN_FOLDER(test_overwriting),
+        IN_FOLDER(test_failed_write),
         IN_FOLDER(test_damaged_files),
         IN_FOLDER(test_failing_allocations),
         cmocka_unit_test(test_golden_files),
