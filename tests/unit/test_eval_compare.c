@@ -2,6 +2,7 @@
 #include <mcvd/metrics.h>
 #include <mcvd/video.h>
 
+#include "core/alloc.h"
 #include "support/check.h"
 #include "support/folder.h"
 
@@ -189,6 +190,28 @@ static void test_folders(void **state)
     CHECK_MESSAGE("both");
 }
 
+/* Each of our own allocations refused in turn, for a folder of one pair. */
+static void test_without_memory(void **state)
+{
+    (void)state;
+    const mcvd_compare_config config = mcvd_compare_config_default();
+    const uint64_t live = mcvdi_alloc_stats_get().live;
+    mcvd_status st = MCVD_E_NOMEM;
+    long n = 0;
+
+    write_video(path_a, SIDE, 2, 100, 10);
+    for (; st < 0; n++) {
+        pairs p = { 0 };
+        mcvdi_alloc_fail_after(n);
+        st = mcvd_compare(folder, folder, &config, keep, &p);
+        mcvdi_alloc_fail_after(-1);
+        CHECK_EQ(mcvdi_alloc_stats_get().live, live);
+        if (st < 0)
+            CHECK_STATUS(st, MCVD_E_NOMEM);
+    }
+    CHECK_TRUE(n > 10);
+}
+
 static void test_pictures_are_one_video(void **state)
 {
     (void)state;
@@ -231,6 +254,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_unlike_frame_counts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_ssim_of_small_frames, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_folders, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_without_memory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_pictures_are_one_video, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bad_paths, set_up, tear_down),
     };

@@ -2,6 +2,7 @@
 #include <mcvd/metrics.h>
 
 #include "support/check.h"
+#include "support/failing.h"
 #include "support/hashed.h"
 
 enum { SIDE = 16, PIXELS = SIDE * SIDE };
@@ -138,6 +139,24 @@ static void test_scorer_refusals(void **state)
     CHECK_STATUS(mcvd_scorer_create(&scorer, &none), MCVD_E_RANGE);
     CHECK_STATUS(mcvd_scorer_create(&scorer, &unknown), MCVD_E_RANGE);
     mcvd_scorer_free(&scorer);
+}
+
+static mcvd_status create_scorer(void **object, const void *argument)
+{
+    return mcvd_scorer_create((mcvd_scorer **)object, argument);
+}
+
+static void free_scorer(void **object)
+{
+    mcvd_scorer_free((mcvd_scorer **)object);
+}
+
+static void test_scorer_without_memory(void **state)
+{
+    (void)state;
+    const mcvd_scorer_config config = { SIDE, SIDE, 3, MCVD_METRIC_ALL, false };
+
+    CHECK_TRUE(check_failing_allocations(create_scorer, free_scorer, &config) >= 4);
 }
 
 static void test_nonfinite_pixels(void **state)
@@ -308,6 +327,7 @@ int main(void)
         cmocka_unit_test(test_ssim_one_window),
         cmocka_unit_test(test_ssim_refuses_small),
         cmocka_unit_test(test_scorer_refusals),
+        cmocka_unit_test(test_scorer_without_memory),
         cmocka_unit_test(test_nonfinite_pixels),
         cmocka_unit_test(test_clamping),
         cmocka_unit_test(test_gray),
