@@ -39,6 +39,12 @@ typedef struct table_style {
 static const table_style plain_style = { "", "  ", "\n", NULL, { 27, 11, 17 } };
 static const table_style markdown_style = { "| ", " | ", " |\n", "---", { 0, 0, 0 } };
 
+static void end_row(const table_style *style, mcvdi_text *text)
+{
+    mcvdi_text_trim(text);
+    mcvdi_text_add(text, "%s", style->row_end);
+}
+
 static void add_header(const mcvd_eval_report *report, const table_style *style, mcvdi_text *text)
 {
     mcvdi_text_add(text, "%s%-*s%s%-*s", style->row_start, style->widths[0], "method",
@@ -47,14 +53,14 @@ static void add_header(const mcvd_eval_report *report, const table_style *style,
         if (has(report, (int)columns[i]))
             mcvdi_text_add(text, "%s%-*s", style->separator, style->widths[2],
                            mcvd_metric_name(columns[i]));
-    mcvdi_text_add(text, "%s", style->row_end);
+    end_row(style, text);
     if (!style->rule)
         return;
     mcvdi_text_add(text, "%s%s%s%s", style->row_start, style->rule, style->separator, style->rule);
     for (int i = 0; i < MCVD_NUM_METRICS; i++)
         if (has(report, (int)columns[i]))
             mcvdi_text_add(text, "%s%s:", style->separator, style->rule);
-    mcvdi_text_add(text, "%s", style->row_end);
+    end_row(style, text);
 }
 
 static mcvd_status add_line(const mcvd_eval_report *report, const mcvdi_eval_row *row,
@@ -79,7 +85,7 @@ static mcvd_status add_line(const mcvd_eval_report *report, const mcvdi_eval_row
         format_cell(cell, &summary, mcvd_metric_digits(columns[i]));
         mcvdi_text_add(text, "%s%-*s", style->separator, style->widths[2], cell);
     }
-    mcvdi_text_add(text, "%s", style->row_end);
+    end_row(style, text);
     return MCVD_OK;
 }
 
@@ -98,26 +104,32 @@ static mcvd_status add_scores(const mcvd_eval_report *report, const table_style 
     return MCVD_OK;
 }
 
+static void add_cells(const table_style *style, const char *name, const char *const cells[2],
+                      mcvdi_text *text)
+{
+    mcvdi_text_add(text, "%s%-*s%s%-*s%s%-*s", style->row_start, style->widths[0], name,
+                   style->separator, style->widths[2], cells[0], style->separator, style->widths[2],
+                   cells[1]);
+    end_row(style, text);
+}
+
 static void add_statistics(const mcvd_eval_report *report, const table_style *style,
                            mcvdi_text *text)
 {
-    mcvdi_text_add(text, "%s%-*s%s%-*s%s%-*s%s", style->row_start, style->widths[0], "statistic",
-                   style->separator, style->widths[2], "generated", style->separator,
-                   style->widths[2], "real", style->row_end);
+    add_cells(style, "statistic", (const char *const[2]) { "generated", "real" }, text);
     if (style->rule)
-        mcvdi_text_add(text, "%s%s%s%s:%s%s:%s", style->row_start, style->rule, style->separator,
-                       style->rule, style->separator, style->rule, style->row_end);
+        add_cells(style, style->rule, (const char *const[2]) { "---:", "---:" }, text);
     for (int s = 0; s < MCVDI_NUM_STATS; s++) {
         const size_t first = (size_t)s * (size_t)report->protocol.clips;
         const mcvd_summary model = mcvd_summarize(report->model_stats + first, report->clips);
         const mcvd_summary real = mcvd_summarize(report->real_stats + first, report->clips);
-        char cells[2][CELL];
+        char generated[CELL];
+        char truth[CELL];
 
-        format_cell(cells[0], &model, 5);
-        format_cell(cells[1], &real, 5);
-        mcvdi_text_add(text, "%s%-*s%s%-*s%s%-*s%s", style->row_start, style->widths[0],
-                       mcvdi_stat_name((mcvdi_stat)s), style->separator, style->widths[2], cells[0],
-                       style->separator, style->widths[2], cells[1], style->row_end);
+        format_cell(generated, &model, 5);
+        format_cell(truth, &real, 5);
+        add_cells(style, mcvdi_stat_name((mcvdi_stat)s),
+                  (const char *const[2]) { generated, truth }, text);
     }
 }
 

@@ -46,6 +46,12 @@ void mcvdi_text_add(mcvdi_text *text, const char *format, ...)
     text->length += (size_t)length;
 }
 
+void mcvdi_text_trim(mcvdi_text *text)
+{
+    while (text->length > 0 && text->data[text->length - 1] == ' ')
+        text->data[--text->length] = '\0';
+}
+
 void mcvdi_text_clear(mcvdi_text *text)
 {
     mcvdi_free(text->data);

@@ -14,6 +14,8 @@ typedef struct mcvdi_text {
 
 void mcvdi_text_add(mcvdi_text *text, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* Drop the spaces at the end. */
+void mcvdi_text_trim(mcvdi_text *text);
 void mcvdi_text_clear(mcvdi_text *text);
 
 #endif

@@ -342,6 +342,7 @@ static void test_generation(void **state)
     mcvd_text_free(text);
     CHECK_OK(mcvd_eval_report_text(report, MCVD_REPORT_TABLE, &text));
     CHECK_TRUE(strstr(text, "contrast") != NULL && strstr(text, "psnr") == NULL);
+    CHECK_TRUE(strstr(text, " \n") == NULL);
     mcvd_text_free(text);
     mcvd_eval_report_free(&report);
 }
@@ -401,6 +402,7 @@ static void test_tables(void **state)
     CHECK_TRUE(strstr(text, "20.000 +-0.000") != NULL);
     CHECK_TRUE(strstr(text, "black frame") != NULL);
     CHECK_TRUE(strstr(text, "linear extrapolation") != NULL);
+    CHECK_TRUE(strstr(text, " \n") == NULL);
     mcvd_text_free(text);
 
     CHECK_OK(mcvd_eval_report_text(report, MCVD_REPORT_MARKDOWN, &text));
