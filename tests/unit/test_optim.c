@@ -153,6 +153,7 @@ static void test_clip_factor(void **state)
     CHECK_TRUE(mcvdi_clip_factor(50.0, -1.0) == 1.0);
     CHECK_TRUE(mcvdi_clip_factor(0.0, 1.0) == 1.0);
     CHECK_CLOSE(mcvdi_clip_factor(4.0, 1.0), 0.25, 1e-7);
+    CHECK_CLOSE(mcvdi_clip_factor(1e-6, 1e-6), 0.5, 1e-15);
 }
 
 static void test_learning_rate(void **state)
