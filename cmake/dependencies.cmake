@@ -14,3 +14,13 @@ if(MCVD_ONEDNN)
     find_path(DNNL_INCLUDE_DIR dnnl.h REQUIRED)
     find_library(DNNL_LIBRARY dnnl REQUIRED)
 endif()
+
+# What libmcvd links, and the same for people who link the static library through pkg-config.
+set(MCVD_DEPENDENCIES
+    PkgConfig::FFMPEG PkgConfig::OPENBLAS PkgConfig::CJSON OpenMP::OpenMP_C Threads::Threads m)
+set(MCVD_PC_REQUIRES "libavformat libavcodec libavutil libswscale openblas libcjson")
+set(MCVD_PC_LIBS "${OpenMP_C_FLAGS} -pthread -lm")
+if(MCVD_ONEDNN)
+    list(APPEND MCVD_DEPENDENCIES ${DNNL_LIBRARY})
+    set(MCVD_PC_LIBS "-ldnnl ${MCVD_PC_LIBS}")
+endif()

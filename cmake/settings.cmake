@@ -21,7 +21,11 @@ target_compile_options(mcvd_settings INTERFACE
     -Wformat=2 -Wundef -Wvla -ffp-contract=off
     $<$<BOOL:${MCVD_WERROR}>:-Werror>)
 if(MCVD_SANITIZE)
-    target_compile_options(mcvd_settings INTERFACE
+    add_compile_options(
         -fsanitize=${MCVD_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
-    target_link_options(mcvd_settings INTERFACE -fsanitize=${MCVD_SANITIZE})
+    add_link_options(-fsanitize=${MCVD_SANITIZE})
+endif()
+if(MCVD_COVERAGE)
+    add_compile_options(--coverage -fprofile-update=atomic)
+    add_link_options(--coverage)
 endif()

@@ -16,3 +16,8 @@ void mcvdi_gemm(const mcvdi_gemm_args *g)
                 g->trans_b ? CblasTrans : CblasNoTrans, (int)g->m, (int)g->n, (int)g->k, g->alpha,
                 g->a, (int)g->lda, g->b, (int)g->ldb, g->beta, g->c, (int)g->ldc);
 }
+
+const char *mcvdi_gemm_core_name(void)
+{
+    return openblas_get_corename();
+}

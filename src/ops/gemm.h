@@ -21,4 +21,7 @@ typedef struct mcvdi_gemm_args {
 /* c = alpha * op(a) op(b) + beta * c. Uses all threads, or one inside a parallel region. */
 void mcvdi_gemm(const mcvdi_gemm_args *args);
 
+/* For reports: the CPU whose kernels OpenBLAS has chosen, "SkylakeX". */
+const char *mcvdi_gemm_core_name(void);
+
 #endif
