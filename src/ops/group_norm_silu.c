@@ -13,6 +13,8 @@
  *
  * Forward and backward are two sweeps over x each: per-channel sums, vectorised across channels,
  * then a per-channel linear map. Sums come in fixed pieces of rows, combined in order in double.
+ * A few channels do not fill vectors: then `fold` rows count as one row of fold * c channels, with
+ * repeated coefficients.
  */
 #include <math.h>
 #include <stdio.h>
@@ -23,7 +25,7 @@
 #include "ops/kernels.h"
 #include "ops/ops.h"
 
-enum { PIECE_FLOATS = 1 << 16, NUM_COEFS = 6 };
+enum { PIECE_FLOATS = 1 << 16, NUM_COEFS = 6, LANES = 16, WIDE_ENOUGH = 128 };
 
 typedef struct norm_attrs {
     size_t groups;
@@ -36,15 +38,29 @@ typedef struct norm_attrs {
 /* Where things are in scratch, and how rows are cut. */
 typedef struct norm_plan {
     size_t n, rows, c;
-    size_t piece_rows, pieces;
-    double *parts; /* [n][pieces][2][c] */
-    double *sums;  /* [n][2][c] */
-    float *coefs;  /* [n][NUM_COEFS][c] */
+    size_t fold, wide;         /* wide = fold c */
+    size_t piece_rows, pieces; /* piece_rows is a multiple of fold */
+    double *parts;             /* [n][pieces][2][wide] */
+    double *sums;              /* [n][2][c] */
+    float *coefs;              /* [n][NUM_COEFS][wide] */
 } norm_plan;
 
 static size_t double_sums(const norm_plan *p)
 {
-    return p->n * (p->pieces + 1) * 2 * p->c;
+    return p->n * 2 * (p->pieces * p->wide + p->c);
+}
+
+/* The least number of rows that makes whole vectors, repeated until they are wide enough. */
+static size_t choose_fold(size_t c, size_t rows)
+{
+    size_t fold = 1;
+
+    if (c >= WIDE_ENOUGH)
+        return 1;
+    while (fold * c % LANES)
+        fold *= 2;
+    fold *= (WIDE_ENOUGH + fold * c - 1) / (fold * c);
+    return mcvdi_min_size(fold, rows);
 }
 
 static norm_plan make_plan(const mcvdi_node *node)
@@ -52,13 +68,15 @@ static norm_plan make_plan(const mcvdi_node *node)
     const mcvdi_dims x = node->x_dims[0];
     norm_plan p = { .n = x.n, .rows = x.h * x.w, .c = x.c };
 
-    p.piece_rows = PIECE_FLOATS / x.c / 8 * 8;
-    if (p.piece_rows < 8)
-        p.piece_rows = 8;
+    p.fold = choose_fold(p.c, p.rows);
+    p.wide = p.fold * p.c;
+    p.piece_rows = 8 * p.fold;
+    while (2 * p.piece_rows * p.c <= PIECE_FLOATS)
+        p.piece_rows *= 2;
     p.pieces = mcvdi_pieces(p.rows, p.piece_rows);
     p.parts = node->scratch;
     if (p.parts) {
-        p.sums = p.parts + p.n * p.pieces * 2 * p.c;
+        p.sums = p.parts + p.n * p.pieces * 2 * p.wide;
         p.coefs = (float *)(p.parts + double_sums(&p));
     }
     return p;
@@ -70,14 +88,24 @@ static mcvd_status norm_setup(mcvdi_node *node, mcvdi_graph_mode mode)
     const norm_plan p = make_plan(node);
 
     (void)mode;
-    node->scratch_bytes = double_sums(&p) * sizeof(double) + p.n * NUM_COEFS * p.c * sizeof(float);
+    node->scratch_bytes =
+        double_sums(&p) * sizeof(double) + p.n * NUM_COEFS * p.wide * sizeof(float);
     node->saved_bytes = p.n * attrs->groups * 2 * sizeof(double);
     return MCVD_OK;
 }
 
 static float *coef(const norm_plan *p, size_t n, size_t which)
 {
-    return p->coefs + (n * NUM_COEFS + which) * p->c;
+    return p->coefs + (n * NUM_COEFS + which) * p->wide;
+}
+
+/* Coefficient `which` of channel i, in every fold. */
+static void set_coef(const norm_plan *p, size_t n, size_t which, size_t i, double value)
+{
+    float *to = coef(p, n, which) + i;
+
+    for (size_t f = 0; f < p->fold; f++)
+        to[f * p->c] = (float)value;
 }
 
 static mcvdi_norm_coefs norm_coefs(const norm_plan *p, size_t n)
@@ -90,16 +118,21 @@ static mcvdi_norm_coefs norm_coefs(const norm_plan *p, size_t n)
                                 .v = coef(p, n, 5) };
 }
 
-/* Piece `piece` of sample n of x and, in backward, of dy. */
-static mcvdi_norm_rows norm_rows(const mcvdi_node *node, const norm_plan *p, size_t n, size_t piece)
+/* Piece `piece` of sample n of x and, in backward, of dy: its folded rows, or the rest, which is
+ * not empty only at the end of a sample. */
+static mcvdi_norm_rows norm_rows(const mcvdi_node *node, const norm_plan *p, size_t n, size_t piece,
+                                 bool rest)
 {
     const size_t first = piece * p->piece_rows;
-    const size_t at = (n * p->rows + first) * p->c;
+    const size_t rows = mcvdi_min_size(p->piece_rows, p->rows - first);
+    const size_t folded = rows / p->fold;
+    const size_t skip = rest ? folded * p->fold : 0;
+    const size_t at = (n * p->rows + first + skip) * p->c;
 
     return (mcvdi_norm_rows) { .x = node->x[0] + at,
                                .dy = node->dy ? node->dy + at : NULL,
-                               .rows = mcvdi_min_size(p->piece_rows, p->rows - first),
-                               .channels = p->c,
+                               .rows = rest ? rows - skip : folded,
+                               .channels = rest ? p->c : p->wide,
                                .silu = ((const norm_attrs *)node->attrs)->silu };
 }
 
@@ -110,18 +143,20 @@ static const double *add_parts(const norm_plan *p, size_t n)
 
     memset(sums, 0, 2 * p->c * sizeof *sums);
     for (size_t piece = 0; piece < p->pieces; piece++) {
-        const double *part = p->parts + (n * p->pieces + piece) * 2 * p->c;
-        for (size_t i = 0; i < 2 * p->c; i++)
-            sums[i] += part[i];
+        const double *part = p->parts + (n * p->pieces + piece) * 2 * p->wide;
+        for (size_t i = 0; i < p->wide; i++) {
+            sums[i % p->c] += part[i];
+            sums[p->c + i % p->c] += part[p->wide + i];
+        }
     }
     return sums;
 }
 
 static double *clear_part(const norm_plan *p, size_t n, size_t piece)
 {
-    double *part = p->parts + (n * p->pieces + piece) * 2 * p->c;
+    double *part = p->parts + (n * p->pieces + piece) * 2 * p->wide;
 
-    memset(part, 0, 2 * p->c * sizeof *part);
+    memset(part, 0, 2 * p->wide * sizeof *part);
     return part;
 }
 
@@ -155,10 +190,10 @@ static void set_forward_coefs(const mcvdi_node *node, const norm_plan *p, size_t
         double offset;
 
         gain_offset(node, n, i, &gain, &offset);
-        coef(p, n, 0)[i] = (float)(gain * rstd);
-        coef(p, n, 1)[i] = (float)(offset - gain * rstd * mean);
-        coef(p, n, 2)[i] = (float)rstd;
-        coef(p, n, 3)[i] = (float)(-rstd * mean);
+        set_coef(p, n, 0, i, gain * rstd);
+        set_coef(p, n, 1, i, offset - gain * rstd * mean);
+        set_coef(p, n, 2, i, rstd);
+        set_coef(p, n, 3, i, -rstd * mean);
     }
 }
 
@@ -188,18 +223,21 @@ static void finish_statistics(const mcvdi_node *node, const norm_plan *p, size_t
 
 static void forward_sums(const mcvdi_node *node, const norm_plan *p, size_t n, size_t piece)
 {
-    const mcvdi_norm_rows in = norm_rows(node, p, n, piece);
     double *part = clear_part(p, n, piece);
 
-    mcvdi_kernels_get()->column_sums(part, part + p->c, in.x, in.rows, p->c);
+    for (int rest = 0; rest < 2; rest++) {
+        const mcvdi_norm_rows in = norm_rows(node, p, n, piece, rest);
+        mcvdi_kernels_get()->column_sums(part, part + p->wide, in.x, in.rows, in.channels);
+    }
 }
 
 static void forward_apply(const mcvdi_node *node, const norm_plan *p, size_t n, size_t piece)
 {
-    const mcvdi_norm_rows in = norm_rows(node, p, n, piece);
-
-    mcvdi_kernels_get()->norm_apply(node->y + (in.x - node->x[0]), &in, coef(p, n, 0),
-                                    coef(p, n, 1));
+    for (int rest = 0; rest < 2; rest++) {
+        const mcvdi_norm_rows in = norm_rows(node, p, n, piece, rest);
+        mcvdi_kernels_get()->norm_apply(node->y + (in.x - node->x[0]), &in, coef(p, n, 0),
+                                        coef(p, n, 1));
+    }
 }
 
 /* M1 and M2 of each group become u, v: dx = a dz + u x + v. */
@@ -224,29 +262,32 @@ static void set_backward_coefs(const mcvdi_node *node, const norm_plan *p, size_
             m2 += gain * sums[p->c + i] / count;
         }
         for (size_t i = g * width; i < (g + 1) * width; i++) {
-            coef(p, n, 4)[i] = (float)(-rstd * rstd * m2);
-            coef(p, n, 5)[i] = (float)(rstd * (rstd * mean * m2 - m1));
+            set_coef(p, n, 4, i, -rstd * rstd * m2);
+            set_coef(p, n, 5, i, rstd * (rstd * mean * m2 - m1));
         }
     }
 }
 
 static void backward_sums(const mcvdi_node *node, const norm_plan *p, size_t n, size_t piece)
 {
-    const mcvdi_norm_rows in = norm_rows(node, p, n, piece);
     const mcvdi_norm_coefs k = norm_coefs(p, n);
     double *part = clear_part(p, n, piece);
 
-    mcvdi_kernels_get()->norm_back_sums(part, part + p->c, &in, &k);
+    for (int rest = 0; rest < 2; rest++) {
+        const mcvdi_norm_rows in = norm_rows(node, p, n, piece, rest);
+        mcvdi_kernels_get()->norm_back_sums(part, part + p->wide, &in, &k);
+    }
 }
 
 static void backward_apply(const mcvdi_node *node, const norm_plan *p, size_t n, size_t piece)
 {
-    const mcvdi_norm_rows in = norm_rows(node, p, n, piece);
     const mcvdi_norm_coefs k = norm_coefs(p, n);
 
-    if (node->dx[0])
+    for (int rest = 0; node->dx[0] && rest < 2; rest++) {
+        const mcvdi_norm_rows in = norm_rows(node, p, n, piece, rest);
         mcvdi_kernels_get()->norm_back_apply(node->dx[0] + (in.x - node->x[0]), &in, &k,
                                              node->dx_add[0]);
+    }
 }
 
 /* Two sweeps over one sample with a step between them. */

@@ -141,6 +141,14 @@ static void test_many_pieces(void **state)
                (norm_config) { true, true, true, 1e-5 }, 0);
 }
 
+/* Few channels: folded rows, several pieces, rows left over. */
+static void test_folded_rows(void **state)
+{
+    (void)state;
+    check_norm("norm folds", (mcvdi_dims) { 1, 61, 67, 12 },
+               (norm_config) { true, true, true, 1e-5 }, 0);
+}
+
 static void test_one_pixel(void **state)
 {
     (void)state;
@@ -184,12 +192,13 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plain),        cmocka_unit_test(test_silu),
-        cmocka_unit_test(test_affine),       cmocka_unit_test(test_affine_silu),
-        cmocka_unit_test(test_modulated),    cmocka_unit_test(test_modulated_silu),
-        cmocka_unit_test(test_everything),   cmocka_unit_test(test_far_mean),
-        cmocka_unit_test(test_many_pieces),  cmocka_unit_test(test_one_pixel),
-        cmocka_unit_test(test_group_counts), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_plain),       cmocka_unit_test(test_silu),
+        cmocka_unit_test(test_affine),      cmocka_unit_test(test_affine_silu),
+        cmocka_unit_test(test_modulated),   cmocka_unit_test(test_modulated_silu),
+        cmocka_unit_test(test_everything),  cmocka_unit_test(test_far_mean),
+        cmocka_unit_test(test_many_pieces), cmocka_unit_test(test_folded_rows),
+        cmocka_unit_test(test_one_pixel),   cmocka_unit_test(test_group_counts),
+        cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
