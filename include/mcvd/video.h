@@ -13,7 +13,7 @@
  * Colour. Frames equal those of `ffmpeg -i X -pix_fmt rgb24` (channels = 3) or `-pix_fmt gray`
  * (channels = 1): the tagged matrix (601, 709, 2020 ...) and range are used; an untagged matrix
  * means 601, an untagged range means limited for yuv, full for yuvj, RGB and gray formats; gray is
- * luma expanded to full range (for RGB sources: luma by the matrix of the tag). More than 8 bits
+ * luma expanded to full range (for RGB sources: BT.601 luma). More than 8 bits
  * are reduced by the same scaler. No transfer function or gamut conversion takes place.
  *
  * Geometry. Rotation and mirroring of the display matrix are applied, then the centre crop, then

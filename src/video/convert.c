@@ -67,7 +67,8 @@ static void set_colours(struct SwsContext *sws, const source_kind *kind)
     if (sws_getColorspaceDetails(sws, &inverse, &src_full, &table, &dst_full, &brightness,
                                  &contrast, &saturation) < 0)
         return; /* no yuv on either side: nothing to choose */
-    const int *matrix = sws_getCoefficients(kind->matrix);
+    const bool is_rgb = kind->matrix == AVCOL_SPC_RGB; /* to gray: 601 luma */
+    const int *matrix = sws_getCoefficients(is_rgb ? SWS_CS_DEFAULT : kind->matrix);
     if (kind->range != AVCOL_RANGE_UNSPECIFIED)
         src_full = kind->range == AVCOL_RANGE_JPEG;
     (void)sws_setColorspaceDetails(sws, matrix, src_full, matrix, dst_full, brightness, contrast,
