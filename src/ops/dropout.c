@@ -20,22 +20,27 @@ typedef struct dropout_attrs {
     mcvdi_dropout_rule rule;
 } dropout_attrs;
 
-/* Elements [first, first + count) of a sample; first is a multiple of 8, the draws of one block. */
-static void drop_run(const mcvdi_node *node, mcvd_rng_key key, float *dst, const float *src,
-                     size_t first, size_t count, bool add)
+/* Piece `piece` of one sample. A piece starts at a multiple of 8, the draws of one block. */
+static void drop_piece(const mcvdi_node *node, size_t sample, size_t piece, float *dst,
+                       const float *src, bool add)
 {
     const dropout_attrs *attrs = node->attrs;
     const mcvdi_kernels *k = mcvdi_kernels_get();
+    const size_t numel = node->y_dims.h * node->y_dims.w * node->y_dims.c;
+    const mcvd_rng_key key = mcvd_rng_key_make(node->run->seed, MCVD_RNG_DROPOUT, node->run->step,
+                                               node->run->first_sample + sample);
     const mcvdi_philox_stream stream = {
         .key = { (uint32_t)key.key, (uint32_t)(key.key >> 32) },
         .stream = { (uint32_t)key.stream, (uint32_t)(key.stream >> 32) },
     };
     const uint64_t node_block = (uint64_t)(unsigned)node->index << 32;
+    const size_t end = mcvdi_min_size((piece + 1) * MCVDI_PIECE, numel);
     uint32_t words[WORDS];
 
-    for (size_t i = 0; i < count; i += WORD_PIECE) {
-        k->philox(words, &stream, node_block + (first + i) / 8, WORD_BLOCKS);
-        k->dropout(dst + i, src + i, words, attrs->rule, mcvdi_min_size(WORD_PIECE, count - i),
+    for (size_t i = piece * MCVDI_PIECE; i < end; i += WORD_PIECE) {
+        const size_t at = sample * numel + i;
+        k->philox(words, &stream, node_block + i / 8, WORD_BLOCKS);
+        k->dropout(dst + at, src + at, words, attrs->rule, mcvdi_min_size(WORD_PIECE, end - i),
                    add);
     }
 }
@@ -46,15 +51,8 @@ static void drop(const mcvdi_node *node, float *dst, const float *src, bool add)
     const size_t pieces = mcvdi_pieces(numel, MCVDI_PIECE);
 
 #pragma omp parallel for schedule(static)
-    for (size_t i = 0; i < node->y_dims.n * pieces; i++) {
-        const size_t first = i % pieces * MCVDI_PIECE;
-        const size_t start = i / pieces * numel + first;
-        const mcvd_rng_key key =
-            mcvd_rng_key_make(node->run->seed, MCVD_RNG_DROPOUT, node->run->step,
-                              node->run->first_sample + i / pieces);
-        drop_run(node, key, dst + start, src + start, first,
-                 mcvdi_min_size(MCVDI_PIECE, numel - first), add);
-    }
+    for (size_t i = 0; i < node->y_dims.n * pieces; i++)
+        drop_piece(node, i / pieces, i % pieces, dst, src, add);
 }
 
 static mcvd_status dropout_forward(mcvdi_node *node)

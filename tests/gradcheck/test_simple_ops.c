@@ -323,7 +323,33 @@ static void test_cells(void **state)
     check_cells("cells 3", (mcvdi_dims) { 2, 3, 9, 2 }, 3);
 }
 
-/* --- embedding --- */
+/* --- embeddings --- */
+
+static mcvdi_value_id build_mask(mcvdi_graph *g, const mcvdi_value_id *x, const gradcheck_case *c)
+{
+    return mcvdi_mask_embedding(g, x[0], "table", c->y.c);
+}
+
+static void reference_mask(double *y, const double *const *x, const double *const *w,
+                           const gradcheck_case *c)
+{
+    for (size_t i = 0; i < mcvdi_dims_numel(c->y); i++)
+        y[i] = w[0][(x[0][i / c->y.c] >= 0.5 ? c->y.c : 0) + i % c->y.c];
+}
+
+static void test_mask_embedding(void **state)
+{
+    const gradcheck_case c = { .name = "mask embedding",
+                               .num_inputs = 1,
+                               .x = { { 7, 1, 1, 1 } },
+                               .y = { 7, 1, 1, 9 },
+                               .build = build_mask,
+                               .reference = reference_mask,
+                               .x_offset = 0.5,
+                               .terms = 7 };
+    (void)state;
+    gradcheck_run(&c);
+}
 
 static void test_timestep_embedding(void **state)
 {
@@ -427,6 +453,7 @@ int main(void)
         cmocka_unit_test(test_residual),
         cmocka_unit_test(test_concat),
         cmocka_unit_test(test_cells),
+        cmocka_unit_test(test_mask_embedding),
         cmocka_unit_test(test_timestep_embedding),
         cmocka_unit_test(test_timestep_rounding),
         cmocka_unit_test(test_refusals),
