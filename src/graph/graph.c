@@ -222,7 +222,9 @@ mcvd_status mcvdi_graph_load_param(mcvdi_graph *g, size_t i, const float *plain)
     if (!g->compiled || i >= g->num_params)
         return mcvdi_fail(MCVD_E_STATE, "graph: parameter %zu cannot be loaded", i);
     mcvdi_node *node = param_owner(g, (mcvdi_param_id)i, &slot);
-    if (node && g->options.mode == MCVDI_INFER && (node->packs >> slot & 1u))
+    if (!node)
+        return mcvdi_fail(MCVD_E_STATE, "graph: no node uses parameter '%s'", g->params[i].name);
+    if (g->options.mode == MCVDI_INFER && (node->packs >> slot & 1u))
         return node->op->pack(node, slot, plain);
     const size_t offset = g->options.mode == MCVDI_TRAIN ? g->params[i].offset : g->resident[i];
     memcpy(g->param_values + offset, plain, g->params[i].numel * sizeof(float));

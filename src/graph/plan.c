@@ -41,7 +41,23 @@ static size_t backward_time(const mcvdi_graph *g, size_t node)
     return 2 * g->num_nodes - 1 - node;
 }
 
-/* A value needs a gradient when a parameter or a watched input lies behind it. */
+/* Gradients come from outputs: a value that no output depends on gets none. */
+static void drop_unused_gradients(mcvdi_graph *g)
+{
+    for (size_t v = g->num_values; v-- > 0;) {
+        if (g->values[v].output || g->values[v].producer < 0)
+            continue;
+        bool used = false;
+        for (size_t i = (size_t)g->values[v].producer + 1; !used && i < g->num_nodes; i++)
+            for (int k = 0; k < g->nodes[i]->num_inputs; k++)
+                used |= g->nodes[i]->inputs[k] == (mcvdi_value_id)v &&
+                        g->values[g->nodes[i]->output].has_grad;
+        g->values[v].has_grad &= used;
+    }
+}
+
+/* A value needs a gradient when a parameter or a watched input lies behind it, and an output
+ * before it. */
 static void find_gradients(mcvdi_graph *g)
 {
     if (g->options.mode != MCVDI_TRAIN)
@@ -55,6 +71,7 @@ static void find_gradients(mcvdi_graph *g)
             needed |= g->values[node->inputs[k]].has_grad;
         g->values[node->output].has_grad = needed && node->op->backward;
     }
+    drop_unused_gradients(g);
 }
 
 static void plan_value(planner *p, mcvdi_value_id id)

@@ -6,6 +6,7 @@
 #include "core/alloc.h"
 #include "model/half.h"
 #include "model/init.h"
+#include "model/locate.h"
 #include "model/model_internal.h"
 
 struct mcvd_model {
@@ -14,6 +15,8 @@ struct mcvd_model {
     char *path;             /* NULL for a fresh model */
     char *summary;          /* NULL without one */
     mcvd_safetensors *file; /* NULL for a fresh model */
+    const char *prefix;     /* of the weights' names: "ema." in a checkpoint that has them */
+    bool checkpoint;        /* file is a training checkpoint */
     mcvdi_graph *shapes;    /* built for one sample, never run: names, shapes, order, cost */
 };
 
@@ -68,18 +71,28 @@ mcvd_status mcvd_model_create(mcvd_model **out, const mcvd_config *config, uint6
 
 /* --- reading --- */
 
-/* The tensor of a parameter under its name, with or without the wrapper's prefix. */
+/* Text after a prefix, NULL when it starts otherwise. */
+static const char *after(const char *text, const char *prefix)
+{
+    const size_t length = strlen(prefix);
+    return strncmp(text, prefix, length) == 0 ? text + length : NULL;
+}
+
+/* The tensor of a parameter: in a checkpoint behind the prefix, else under its name, with or
+ * without the wrapper's prefix. */
 static mcvd_status find_tensor(const mcvd_model *m, const mcvdi_param *param, mcvd_tensor *tensor)
 {
+    char name[160];
     char wrapped[160];
-    const char *name = param->name;
+    const char *found = name;
 
+    snprintf(name, sizeof name, "%s%s", m->prefix, param->name);
     snprintf(wrapped, sizeof wrapped, "module.%s", param->name);
-    if (!mcvd_safetensors_has(m->file, name))
-        name = wrapped;
-    if (!mcvd_safetensors_has(m->file, name))
-        return mcvdi_fail(MCVD_E_MODEL, "%s: tensor '%s' is missing", m->path, param->name);
-    return mcvd_safetensors_get(m->file, name, tensor);
+    if (!mcvd_safetensors_has(m->file, name) && !*m->prefix)
+        found = wrapped;
+    if (!mcvd_safetensors_has(m->file, found))
+        return mcvdi_fail(MCVD_E_MODEL, "%s: tensor '%s' is missing", m->path, name);
+    return mcvd_safetensors_get(m->file, found, tensor);
 }
 
 static mcvd_status check_tensor(const mcvd_model *m, const mcvdi_param *param)
@@ -106,14 +119,25 @@ static mcvd_status check_tensor(const mcvd_model *m, const mcvdi_param *param)
     return MCVD_OK;
 }
 
+/* The parameter that a tensor of the file is, or belongs to (its average, its moments). */
+static const char *parameter_of(const mcvd_model *m, const char *name)
+{
+    static const char *const states[] = { "ema.", "adam.m.", "adam.v.", "adam.v_max." };
+    const char *plain = after(name, "module.");
+
+    for (size_t i = 0; m->checkpoint && !plain && i < sizeof states / sizeof *states; i++)
+        plain = after(name, states[i]);
+    return plain ? plain : name;
+}
+
 /* Schedule buffers that the reference stores beside the parameters. */
 static bool is_buffer(const char *name)
 {
     static const char *const buffers[] = { "betas", "alphas",  "alphas_prev", "k",
                                            "k_cum", "theta_t", "unet.sigmas" };
 
-    if (!strncmp(name, "module.", 7))
-        name += 7;
+    if (after(name, "module."))
+        name = after(name, "module.");
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
         if (!strcmp(name, buffers[i]))
             return true;
@@ -139,7 +163,7 @@ static mcvd_status check_nothing_left(const mcvd_model *m)
     qsort(names, n, sizeof *names, compare_names);
     for (size_t i = 0; st >= 0 && i < mcvd_safetensors_count(m->file); i++) {
         const char *name = mcvd_safetensors_name(m->file, i);
-        const char *plain = !strncmp(name, "module.", 7) ? name + 7 : name;
+        const char *plain = parameter_of(m, name);
         if (!is_buffer(name) && !bsearch(&plain, names, n, sizeof *names, compare_names))
             st = mcvdi_fail(MCVD_E_MODEL, "%s: tensor '%s' has no place in this network", m->path,
                             name);
@@ -158,8 +182,25 @@ static mcvd_status check_tensors(const mcvd_model *m)
     return check_nothing_left(m);
 }
 
+/* A training checkpoint: the averaged weights where it has them; its step is the summary. */
+static mcvd_status read_checkpoint(mcvd_model *m, const char *step)
+{
+    char *end = NULL;
+    const unsigned long long steps = strtoull(step, &end, 10);
+
+    if (end == step || *end)
+        return mcvdi_fail(MCVD_E_MODEL, "%s: checkpoint of step '%s'", m->path, step);
+    m->checkpoint = true;
+    for (size_t i = 0; i < mcvd_safetensors_count(m->file); i++)
+        if (after(mcvd_safetensors_name(m->file, i), "ema."))
+            m->prefix = "ema.";
+    m->summary = mcvdi_sprintf("{\"steps\":%llu}", steps);
+    return m->summary ? MCVD_OK : mcvdi_fail(MCVD_E_NOMEM, "model: out of memory");
+}
+
 static mcvd_status read_metadata(mcvd_model *m, const mcvd_config *config)
 {
+    const char *checkpoint = mcvd_safetensors_metadata(m->file, "mcvd.checkpoint");
     const char *format = mcvd_safetensors_metadata(m->file, "mcvd.format");
     const char *inside = mcvd_safetensors_metadata(m->file, "mcvd.config");
     const char *summary = mcvd_safetensors_metadata(m->file, "mcvd.training");
@@ -167,7 +208,11 @@ static mcvd_status read_metadata(mcvd_model *m, const mcvd_config *config)
     if (format && strtol(format, NULL, 10) != MCVDI_MODEL_FORMAT)
         return mcvdi_fail(MCVD_E_MODEL, "%s: model format %s, this version reads %d", m->path,
                           format, MCVDI_MODEL_FORMAT);
-    if (summary) {
+    if (checkpoint) {
+        const mcvd_status st = read_checkpoint(m, checkpoint);
+        if (st < 0)
+            return st;
+    } else if (summary) {
         m->summary = mcvdi_strdup(summary);
         if (!m->summary)
             return mcvdi_fail(MCVD_E_NOMEM, "model: out of memory");
@@ -198,8 +243,8 @@ mcvd_status mcvd_model_load(mcvd_model **out, const char *path, const mcvd_confi
     mcvd_model *m = mcvdi_calloc(1, sizeof *m);
     if (!m)
         return mcvdi_fail(MCVD_E_NOMEM, "model: out of memory");
-    m->path = mcvdi_strdup(path);
-    mcvd_status st = m->path ? MCVD_OK : mcvdi_fail(MCVD_E_NOMEM, "model: out of memory");
+    m->prefix = "";
+    mcvd_status st = mcvdi_model_locate(&m->path, path);
     if (st >= 0)
         st = open_file(m);
     if (st >= 0)

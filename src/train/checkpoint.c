@@ -3,6 +3,7 @@
  * completed steps. That is the whole state, since everything random follows from seed and step.
  */
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +55,20 @@ static mcvd_status write_state(const mcvd_trainer *tr, const char *path,
     return st;
 }
 
+/* A state that cannot continue must not replace the last good checkpoint. */
+static mcvd_status check_finite(const mcvd_trainer *tr, const state_slab *slab)
+{
+    for (size_t i = 0; i < mcvdi_graph_num_params(tr->graph); i++) {
+        const mcvdi_param *p = mcvdi_graph_get_param(tr->graph, i);
+        for (size_t k = 0; k < p->numel; k++)
+            if (!isfinite(slab->data[p->offset + k]))
+                return mcvdi_fail(MCVD_E_NONFINITE,
+                                  "a NaN or infinity appeared in '%s%s' before step %" PRIu64,
+                                  slab->prefix, p->name, tr->steps);
+    }
+    return MCVD_OK;
+}
+
 mcvd_status mcvd_trainer_save(const mcvd_trainer *trainer, const char *path)
 {
     state_slab slabs[MAX_SLABS];
@@ -66,6 +81,8 @@ mcvd_status mcvd_trainer_save(const mcvd_trainer *trainer, const char *path)
 
     if (!entries || !names)
         st = mcvdi_fail(MCVD_E_NOMEM, "checkpoint: out of memory");
+    for (size_t s = 0; st >= 0 && s < num_slabs; s++)
+        st = check_finite(trainer, &slabs[s]);
     for (size_t i = 0; st >= 0 && i < n; i++) {
         const mcvdi_param *p = mcvdi_graph_get_param(trainer->graph, i % num_params);
         const state_slab *slab = &slabs[i / num_params];

@@ -1,5 +1,6 @@
 #include "train/run_folder.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -168,13 +169,43 @@ static mcvd_status forget_run(const mcvdi_run_folder *folder)
     return st;
 }
 
-static bool has_run(const mcvdi_run_folder *folder)
+static bool has_entry(const mcvdi_run_folder *folder, const char *name)
 {
-    char *path = mcvdi_run_folder_path(folder, "config.json");
+    char *path = mcvdi_run_folder_path(folder, name);
     const bool exists = path && mcvdi_path_exists(path);
 
     mcvdi_free(path);
     return exists;
+}
+
+/* Every run starts with config.json; `latest` without it is a run that lost it. */
+static bool has_run(const mcvdi_run_folder *folder)
+{
+    return has_entry(folder, "config.json") || has_entry(folder, "latest");
+}
+
+/* Half-written files of a killed process; under the lock nobody is writing them. */
+static mcvd_status remove_leftovers(const mcvdi_run_folder *folder, const char *name)
+{
+    mcvd_status st = MCVD_OK;
+    char *path = mcvdi_run_folder_path(folder, name);
+    DIR *dir = path ? opendir(path) : NULL;
+
+    if (path && !dir)
+        st = mcvdi_fail(MCVD_E_IO, "%s: %s", path, strerror(errno));
+    for (const struct dirent *e = dir ? readdir(dir) : NULL; st >= 0 && e; e = readdir(dir)) {
+        if (strncmp(e->d_name, ".tmp-", 5) != 0)
+            continue;
+        char *file = mcvdi_sprintf("%s/%s", path, e->d_name);
+        st = file ? remove_file(file) : no_memory();
+        mcvdi_free(file);
+    }
+    if (dir)
+        closedir(dir);
+    if (!path)
+        return no_memory();
+    mcvdi_free(path);
+    return st;
 }
 
 static mcvd_status prepare(mcvdi_run_folder *folder, bool resume, bool force)
@@ -194,6 +225,10 @@ static mcvd_status prepare(mcvdi_run_folder *folder, bool resume, bool force)
         st = make_subfolder(folder, "checkpoints");
     if (st >= 0)
         st = make_subfolder(folder, "samples");
+    if (st >= 0)
+        st = remove_leftovers(folder, ".");
+    if (st >= 0)
+        st = remove_leftovers(folder, "checkpoints");
     if (st >= 0 && running && !resume)
         st = forget_run(folder);
     return st;

@@ -210,9 +210,12 @@ static bool is_due(int64_t every, uint64_t step)
 static mcvd_status validate(const train_run *r, uint64_t step)
 {
     double loss = 0.0;
-    mcvd_status st =
-        mcvd_trainer_validate(r->trainer, r->network, &r->test_batch, validation_key, &loss);
 
+    if (!is_due(r->config->training.val_freq, step))
+        return MCVD_OK;
+    mcvd_status st = mcvd_trainer_refresh(r->network, r->trainer);
+    if (st >= 0)
+        st = mcvd_trainer_validate(r->trainer, r->network, &r->test_batch, validation_key, &loss);
     if (st >= 0)
         st = mcvdi_journal_validation(r->journal, step, loss);
     if (st >= 0 && r->rc->on_validate)
@@ -220,20 +223,12 @@ static mcvd_status validate(const train_run *r, uint64_t step)
     return st;
 }
 
-static mcvd_status look_at_results(const train_run *r, uint64_t step)
+static mcvd_status make_samples(const train_run *r, uint64_t step)
 {
-    const bool sample = r->rc->on_sample && is_due(r->config->training.sample_freq, step);
-    const bool validation = is_due(r->config->training.val_freq, step);
-    mcvd_status st = MCVD_OK;
-
-    if (!sample && !validation)
+    if (!r->rc->on_sample || !is_due(r->config->training.sample_freq, step))
         return MCVD_OK;
-    st = mcvd_trainer_refresh(r->network, r->trainer);
-    if (st >= 0 && validation)
-        st = validate(r, step);
-    if (st >= 0 && sample)
-        st = r->rc->on_sample(r->rc->user, step, r->network, &r->test_batch);
-    return st;
+    const mcvd_status st = mcvd_trainer_refresh(r->network, r->trainer);
+    return st < 0 ? st : r->rc->on_sample(r->rc->user, step, r->network, &r->test_batch);
 }
 
 /* Samples per second over the last RATE_WINDOW steps. */
@@ -248,7 +243,9 @@ static double measure_rate(train_run *r)
     return now > then ? (double)span * (double)r->config->training.batch_size / (now - then) : 0.0;
 }
 
-/* One step with everything that follows it. MCVD_E_INTERRUPTED after the asked-for stop. */
+/* One step with everything that follows it. What belongs to the step in the journal is written
+ * before the checkpoint, so that a run resumed from there lacks nothing. MCVD_E_INTERRUPTED after
+ * the asked-for stop. */
 static mcvd_status advance(train_run *r)
 {
     mcvd_batch batch;
@@ -265,10 +262,12 @@ static mcvd_status advance(train_run *r)
     st = mcvdi_journal_step(r->journal, &report, rate, rate * frames);
     const int stop = r->rc->on_step && st >= 0 ? r->rc->on_step(r->rc->user, &report, rate) : 0;
     const bool last = report.step == (uint64_t)r->config->training.n_iters;
+    if (st >= 0)
+        st = validate(r, report.step);
     if (st >= 0 && (stop || last || is_due(r->config->training.snapshot_freq, report.step)))
         st = checkpoint(r);
     if (st >= 0 && !stop)
-        st = look_at_results(r, report.step);
+        st = make_samples(r, report.step);
     return st >= 0 && stop
                ? mcvdi_fail(MCVD_E_INTERRUPTED, "stopped after step %" PRIu64, report.step)
                : st;

@@ -267,6 +267,9 @@ mcvd_status mcvd_trainer_step(mcvd_trainer *trainer, const mcvd_batch *batch,
         st = run_part(trainer, batch, first, &loss);
     if (st >= 0)
         st = update(trainer, lr, &report->grad_norm);
+    if (st == MCVD_E_NONFINITE)
+        return mcvdi_fail_context(st, "a NaN or infinity appeared in step %llu",
+                                  (unsigned long long)trainer->steps + 1);
     if (st < 0)
         return st;
     report->step = ++trainer->steps;
