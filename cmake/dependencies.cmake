@@ -15,7 +15,7 @@ if(MCVD_ONEDNN)
     find_library(DNNL_LIBRARY dnnl REQUIRED)
 endif()
 
-# What libmcvd links, and the same for people who link the static library through pkg-config.
+# What libmcvd links; the same in the words of pkg-config.
 set(MCVD_DEPENDENCIES
     PkgConfig::FFMPEG PkgConfig::OPENBLAS PkgConfig::CJSON OpenMP::OpenMP_C Threads::Threads m)
 set(MCVD_PC_REQUIRES "libavformat libavcodec libavutil libswscale openblas libcjson")

@@ -1,4 +1,4 @@
-# What an installation holds: program, libraries, headers, mcvd.pc, the CMake package, models.
+# What an installation holds: program, libraries, headers, pkg-config files, the CMake package, models.
 include(CMakePackageConfigHelpers)
 
 set(MCVD_PACKAGE_FOLDER ${CMAKE_INSTALL_LIBDIR}/cmake/mcvd)
@@ -15,8 +15,11 @@ install(FILES LICENSE NOTICE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 # Relative to itself, so that `cmake --install --prefix` anywhere gives a working file.
 file(RELATIVE_PATH MCVD_PC_UP /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
-configure_file(cmake/mcvd.pc.in mcvd.pc @ONLY)
-install(FILES ${PROJECT_BINARY_DIR}/mcvd.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+foreach(name mcvd mcvd-static)
+    configure_file(cmake/${name}.pc.in ${name}.pc @ONLY)
+    install(FILES ${PROJECT_BINARY_DIR}/${name}.pc
+        DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endforeach()
 
 install(EXPORT mcvd-targets NAMESPACE mcvd:: DESTINATION ${MCVD_PACKAGE_FOLDER})
 install(EXPORT mcvd-static-targets NAMESPACE mcvd:: DESTINATION ${MCVD_PACKAGE_FOLDER})

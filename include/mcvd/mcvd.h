@@ -1,0 +1,24 @@
+/* All of the library. */
+#ifndef MCVD_MCVD_H
+#define MCVD_MCVD_H
+
+#include <mcvd/bench.h>
+#include <mcvd/config.h>
+#include <mcvd/data.h>
+#include <mcvd/export.h>
+#include <mcvd/log.h>
+#include <mcvd/metrics.h>
+#include <mcvd/model.h>
+#include <mcvd/rng.h>
+#include <mcvd/rollout.h>
+#include <mcvd/safetensors.h>
+#include <mcvd/sampler.h>
+#include <mcvd/schedule.h>
+#include <mcvd/status.h>
+#include <mcvd/tensor.h>
+#include <mcvd/threads.h>
+#include <mcvd/trainer.h>
+#include <mcvd/version.h>
+#include <mcvd/video.h>
+
+#endif
