@@ -54,6 +54,8 @@ MCVD_API mcvd_status mcvd_trainer_step(mcvd_trainer *trainer, const mcvd_batch *
 MCVD_API uint64_t mcvd_trainer_steps(const mcvd_trainer *trainer);
 /** Multiply-adds of the forward pass of one optimizer step; backward costs twice that. */
 MCVD_API double mcvd_trainer_macs(const mcvd_trainer *trainer);
+/** Bytes of activations, their gradients and scratch. */
+MCVD_API size_t mcvd_trainer_bytes(const mcvd_trainer *trainer);
 
 /** Weights, EMA, Adam moments and position, whole or not at all. MCVD_E_NONFINITE (the state is no
  * good any more; nothing is written), MCVD_E_IO, MCVD_E_NOMEM. */

@@ -6,8 +6,11 @@
 
 /* In the order of `mcvd --help`. */
 #define MCVDI_COMMAND_LIST(X)                                                      \
+    X(rollout, "predict, fill in or generate frames of a video")                   \
     X(train, "train a model on videos or on moving digits")                        \
     X(metrics, "PSNR and SSIM of a video, or a folder of them, against the truth") \
+    X(forward, "run the network once on tensors from a file")                      \
+    X(bench, "time a network against the peak of this processor")                  \
     X(config, "print the resolved configuration, or every key")
 
 /*

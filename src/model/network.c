@@ -4,6 +4,7 @@
 
 #include "core/alloc.h"
 #include "model/model_internal.h"
+#include "model/noise_in_cond.h"
 
 struct mcvd_network {
     mcvd_config config;
@@ -74,6 +75,8 @@ mcvd_status mcvdi_network_create(mcvd_network **out, const mcvd_config *config,
     net->config = *config;
     net->batch = network_config->batch;
     mcvd_status st = build(net, network_config);
+    if (st >= 0 && config->model.noise_in_cond && net->unet.cond >= 0)
+        st = mcvdi_cond_schedule(&net->alphas_cumprod, &config->model);
     if (st >= 0)
         st = mcvdi_weights_load(net->graph, source);
     if (st < 0) {
@@ -109,6 +112,11 @@ void mcvd_network_free(mcvd_network **network)
     *network = NULL;
 }
 
+size_t mcvd_network_batch(const mcvd_network *network)
+{
+    return network->batch;
+}
+
 static size_t value_bytes(mcvd_network *net, mcvdi_value_id value)
 {
     return mcvdi_dims_numel(mcvdi_graph_dims(net->graph, value)) * sizeof(float);
@@ -139,13 +147,35 @@ static void set_mask(mcvd_network *net, const float *cond_mask)
         mask[n] = cond_mask ? cond_mask[n] : 1.0f;
 }
 
+/* cond as the network of a noise_in_cond model sees it: noised like x, with the caller's noise. */
+static mcvd_status set_noised_cond(mcvd_network *net, const mcvd_network_input *in)
+{
+    const size_t numel = value_bytes(net, net->unet.cond) / sizeof(float) / net->batch;
+    float *cond = mcvdi_graph_data(net->graph, net->unet.cond);
+
+    for (size_t n = 0; n < net->batch; n++) {
+        const double t = in->t[n];
+        if (!(t >= 0.0 && t < (double)net->config.model.num_classes) || t != floor(t))
+            return mcvdi_fail(MCVD_E_RANGE,
+                              "timestep %g: model.noise_in_cond needs whole timesteps in 0..%g", t,
+                              (double)(net->config.model.num_classes - 1));
+        mcvdi_noise_cond(cond + n * numel, in->cond + n * numel, in->cond_noise + n * numel,
+                         net->alphas_cumprod[(size_t)t], numel);
+    }
+    return MCVD_OK;
+}
+
 static mcvd_status set_cond(mcvd_network *net, const mcvd_network_input *in)
 {
     if ((net->unet.cond >= 0) != (in->cond != NULL))
         return mcvdi_fail(MCVD_E_STATE, "network: %s conditioning frames",
                           in->cond ? "the model takes no" : "missing");
-    if (in->cond_noise)
-        return mcvdi_fail(MCVD_E_STATE, "network: cond_noise is for model.noise_in_cond only");
+    if ((net->alphas_cumprod != NULL) != (in->cond_noise != NULL))
+        return mcvdi_fail(MCVD_E_STATE,
+                          in->cond_noise ? "network: cond_noise is for model.noise_in_cond only"
+                                         : "network: model.noise_in_cond needs cond_noise");
+    if (net->alphas_cumprod)
+        return set_noised_cond(net, in);
     if (in->cond)
         memcpy(mcvdi_graph_data(net->graph, net->unet.cond), in->cond,
                value_bytes(net, net->unet.cond));

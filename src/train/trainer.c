@@ -290,6 +290,11 @@ double mcvd_trainer_macs(const mcvd_trainer *trainer)
     return mcvdi_graph_macs(trainer->graph) * (double)(trainer->batch / trainer->part);
 }
 
+size_t mcvd_trainer_bytes(const mcvd_trainer *trainer)
+{
+    return mcvdi_graph_activation_bytes(trainer->graph);
+}
+
 const float *mcvdi_trainer_result_weights(const mcvd_trainer *trainer)
 {
     return trainer->ema ? trainer->ema : mcvdi_graph_values(trainer->graph);

@@ -1,0 +1,456 @@
+/*
+ * How fast a network runs, against what the processor can do at best. Bursts of pure multiply-adds
+ * alternate with the workload, so that whatever else the machine does slows both.
+ */
+#include "cli/cmd.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <mcvd/bench.h>
+#include <mcvd/model.h>
+#include <mcvd/rng.h>
+#include <mcvd/threads.h>
+#include <mcvd/trainer.h>
+#include <mcvd/version.h>
+
+#include "cli/fail.h"
+#include "cli/json_text.h"
+#include "cli/parse.h"
+#include "cli/settings.h"
+#include "cli/shared.h"
+
+enum { PATH_BYTES = 4096, MAX_RUNS = 10000 };
+
+static const double burst_s = 0.1;
+
+typedef struct bench_args {
+    const char *config;
+    const char *model;
+    const char *mode;
+    int64_t batch;
+    int64_t runs;
+    int64_t warmup;
+    int64_t threads;
+    bool json;
+    mcvdi_arg_list sets;
+} bench_args;
+
+static const mcvdi_arg args[] = {
+    { .name = "--config",
+      .type = MCVDI_ARG_TEXT,
+      .value = "FILE",
+      .help = "configuration in JSON, with random weights; default: the shipped model's recipe",
+      .offset = offsetof(bench_args, config) },
+    { .name = "--model",
+      .type = MCVDI_ARG_TEXT,
+      .value = "FILE",
+      .help = "model file, or bare weights with --config",
+      .offset = offsetof(bench_args, model) },
+    { .name = "--mode",
+      .type = MCVDI_ARG_CHOICE,
+      .value = "MODE",
+      .choices = "forward|train",
+      .fallback = "forward",
+      .help = "one call of the network, or one whole optimizer step",
+      .offset = offsetof(bench_args, mode) },
+    { .name = "--batch",
+      .type = MCVDI_ARG_INT,
+      .value = "N",
+      .min = 1,
+      .max = 65536,
+      .help = "samples at once; default: 1 forward, training.batch_size for train",
+      .offset = offsetof(bench_args, batch) },
+    { .name = "--runs",
+      .type = MCVDI_ARG_INT,
+      .value = "N",
+      .min = 1,
+      .max = MAX_RUNS,
+      .fallback = "10",
+      .help = "timed runs",
+      .offset = offsetof(bench_args, runs) },
+    { .name = "--warmup",
+      .type = MCVDI_ARG_INT,
+      .value = "N",
+      .min = 0,
+      .max = MAX_RUNS,
+      .fallback = "2",
+      .help = "runs before the timed ones",
+      .offset = offsetof(bench_args, warmup) },
+    { .name = "--threads",
+      .type = MCVDI_ARG_INT,
+      .value = "N",
+      .min = 1,
+      .max = 1024,
+      .help = "threads for computing; default: all",
+      .offset = offsetof(bench_args, threads) },
+    { .name = "--json",
+      .type = MCVDI_ARG_FLAG,
+      .help = "one JSON object instead of lines",
+      .offset = offsetof(bench_args, json) },
+    { .name = "--set",
+      .type = MCVDI_ARG_LIST,
+      .value = "KEY=VALUE",
+      .help = "change one key",
+      .offset = offsetof(bench_args, sets) },
+};
+
+static const mcvdi_arg_table table = {
+    "bench",
+    "Time a network on this machine: milliseconds, GFLOP/s, the share of the processor's fp32 "
+    "peak\n"
+    "(measured in between), memory. A multiply-add counts as two operations; a training step as\n"
+    "three forward passes. ms, gflops and peak_gflops are medians; MB are 1e6 bytes and rss_mb is\n"
+    "the peak of the whole program.",
+    args,
+    sizeof args / sizeof args[0],
+    "  mcvd bench --config configs/bair_big.json --mode forward --batch 1 --json\n"
+    "  mcvd bench --config configs/smmnist_DDPM_big5.json --mode train --batch 4",
+};
+
+/* What is timed. */
+typedef struct bench_job {
+    mcvd_config config;
+    size_t batch;
+    mcvd_network *network; /* forward */
+    mcvd_network_input in;
+    mcvd_trainer *trainer; /* train */
+    mcvd_batch clips;
+    float *frames, *cond, *noise, *out;
+    double *t;
+    int32_t *masks;
+    size_t num_params;
+    double macs; /* of one forward pass of the batch */
+    double flops;
+    size_t bytes_activations;
+} bench_job;
+
+static void free_job(bench_job *job)
+{
+    mcvd_network_free(&job->network);
+    mcvd_trainer_free(&job->trainer);
+    free(job->frames);
+    free(job->cond);
+    free(job->noise);
+    free(job->out);
+    free(job->t);
+    free(job->masks);
+}
+
+/* --- setting up --- */
+
+static float *random_frames(size_t n, uint64_t sample)
+{
+    float *frames = malloc((n ? n : 1) * sizeof *frames);
+
+    if (!frames)
+        return NULL;
+    mcvd_rng_uniform(mcvd_rng_key_make(0, MCVD_RNG_TEST, 0, sample), 0, frames, n);
+    for (size_t i = 0; i < n; i++)
+        frames[i] = 2.0f * frames[i] - 1.0f;
+    return frames;
+}
+
+static mcvd_status make_inputs(bench_job *job)
+{
+    const mcvd_data_config *d = &job->config.data;
+    const size_t pixels = job->batch * (size_t)(d->image_size * d->image_size * d->channels);
+    const size_t numel = pixels * (size_t)d->num_frames;
+    const size_t cond_numel = pixels * (size_t)(d->num_frames_cond + d->num_frames_future);
+
+    job->frames = random_frames(numel, 0);
+    job->cond = random_frames(cond_numel, 1);
+    job->noise = random_frames(cond_numel, 2);
+    job->out = malloc(numel * sizeof *job->out);
+    job->t = calloc(job->batch, sizeof *job->t);
+    job->masks = calloc(job->batch, sizeof *job->masks);
+    if (!job->frames || !job->cond || !job->noise || !job->out || !job->t || !job->masks)
+        return mcvdi_cli_fail(MCVD_E_NOMEM, "inputs of %zu samples: out of memory", job->batch);
+    for (size_t i = 0; i < job->batch; i++) {
+        job->t[i] = (double)((size_t)(job->config.model.num_classes - 1) * (i + 1) / job->batch);
+        job->masks[i] = 1;
+    }
+    job->in = (mcvd_network_input) { .x = job->frames,
+                                     .t = job->t,
+                                     .cond = cond_numel ? job->cond : NULL,
+                                     .cond_noise = cond_numel && job->config.model.noise_in_cond
+                                                       ? job->noise
+                                                       : NULL };
+    job->clips = (mcvd_batch) { .batch_size = job->batch,
+                                .image_size = (size_t)d->image_size,
+                                .channels = (size_t)d->channels,
+                                .num_frames = (size_t)d->num_frames,
+                                .num_frames_cond = (size_t)d->num_frames_cond,
+                                .num_frames_future = (size_t)d->num_frames_future,
+                                .x0 = job->frames,
+                                .cond = cond_numel ? job->cond : NULL,
+                                .cond_mask = job->masks,
+                                .future_mask = job->masks };
+    return MCVD_OK;
+}
+
+/* The network keeps the weights; the model is not needed after it. */
+static mcvd_status make_network(bench_job *job, mcvd_model *model)
+{
+    const mcvd_network_config nc = { .batch = job->batch };
+    const mcvd_status st = mcvd_network_create(&job->network, model, &nc);
+
+    if (st < 0)
+        return st;
+    job->macs = mcvd_network_macs(job->network);
+    job->flops = 2.0 * job->macs;
+    job->bytes_activations = mcvd_network_bytes(job->network);
+    return MCVD_OK;
+}
+
+static mcvd_status make_trainer(bench_job *job)
+{
+    const mcvd_status st = mcvd_trainer_create(&job->trainer, &job->config);
+
+    if (st < 0)
+        return st;
+    job->macs = mcvd_trainer_macs(job->trainer);
+    job->flops = 6.0 * job->macs; /* forward, and twice as much backward */
+    job->bytes_activations = mcvd_trainer_bytes(job->trainer);
+    return MCVD_OK;
+}
+
+static mcvd_status load_model(const bench_args *a, bench_job *job, mcvd_model **model)
+{
+    char path[PATH_BYTES];
+    const char *file = a->config;
+    mcvd_status st = MCVD_OK;
+
+    if (a->model && !a->config) {
+        st = mcvd_model_load(model, a->model, NULL);
+        if (st >= 0)
+            job->config = *mcvd_model_get_config(*model);
+        return st;
+    }
+    if (!file) {
+        st = mcvdi_shared_path(path, sizeof path, "configs/mnist_general.json");
+        file = path;
+    }
+    if (st >= 0)
+        st = mcvdi_settings_load(&job->config, file, &a->sets, NULL);
+    if (st < 0)
+        return st;
+    return a->model ? mcvd_model_load(model, a->model, &job->config)
+                    : mcvd_model_create(model, &job->config, 0);
+}
+
+static mcvd_status set_up(const bench_args *a, bench_job *job)
+{
+    const bool train = strcmp(a->mode, "train") == 0;
+    mcvd_model *model = NULL;
+
+    if (a->model && (train || a->sets.count))
+        return mcvdi_cli_fail(MCVD_E_USAGE, "%s: needs --config instead of --model",
+                              train ? "--mode train" : "--set");
+    if (a->threads)
+        mcvd_set_threads((int)a->threads);
+    mcvd_status st = load_model(a, job, &model);
+    if (st >= 0) {
+        job->num_params = mcvd_model_num_params(model);
+        if (train && a->batch) {
+            job->config.training.batch_size = a->batch;
+            job->config.training.accumulate = 1;
+        }
+        job->batch = train      ? (size_t)job->config.training.batch_size
+                     : a->batch ? (size_t)a->batch
+                                : 1;
+        st = train ? make_trainer(job) : make_network(job, model);
+    }
+    mcvd_model_free(&model);
+    return st < 0 ? st : make_inputs(job);
+}
+
+/* --- measuring --- */
+
+static double now_s(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static mcvd_status run_once(bench_job *job, double *seconds)
+{
+    mcvd_step_report report;
+    const double start = now_s();
+    const mcvd_status st = job->network ? mcvd_network_forward(job->network, &job->in, job->out)
+                                        : mcvd_trainer_step(job->trainer, &job->clips, &report);
+
+    *seconds = now_s() - start;
+    return st;
+}
+
+typedef struct bench_times {
+    double *seconds; /* sorted, like peaks */
+    double *peaks;   /* GFLOP/s */
+    size_t runs;
+} bench_times;
+
+static int compare(const void *a, const void *b)
+{
+    const double x = *(const double *)a;
+    const double y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+static double median(const double *sorted, size_t n)
+{
+    return n % 2 ? sorted[n / 2] : 0.5 * (sorted[n / 2 - 1] + sorted[n / 2]);
+}
+
+static mcvd_status measure(bench_job *job, const bench_args *a, bench_times *times)
+{
+    double ignored;
+    mcvd_status st = MCVD_OK;
+
+    times->runs = (size_t)a->runs;
+    times->seconds = calloc(times->runs, sizeof *times->seconds);
+    times->peaks = calloc(times->runs, sizeof *times->peaks);
+    if (!times->seconds || !times->peaks)
+        return mcvdi_cli_fail(MCVD_E_NOMEM, "bench: out of memory");
+    for (int64_t i = 0; st >= 0 && i < a->warmup; i++)
+        st = run_once(job, &ignored);
+    mcvd_peak_gflops(burst_s);
+    for (size_t i = 0; st >= 0 && i < times->runs; i++) {
+        times->peaks[i] = mcvd_peak_gflops(burst_s);
+        st = run_once(job, &times->seconds[i]);
+    }
+    qsort(times->seconds, times->runs, sizeof *times->seconds, compare);
+    qsort(times->peaks, times->runs, sizeof *times->peaks, compare);
+    return st;
+}
+
+/* Value of the first line "key ...: value" of a file of the kernel, without spaces around. */
+static bool system_line(const char *path, const char *key, char *value, size_t bytes)
+{
+    FILE *file = fopen(path, "r");
+    char line[256];
+    bool found = false;
+
+    if (!file)
+        return false;
+    while (!found && fgets(line, sizeof line, file)) {
+        const char *colon = strchr(line, ':');
+        found = colon && strncmp(line, key, strlen(key)) == 0;
+        if (found) {
+            colon += 1 + strspn(colon + 1, " \t");
+            snprintf(value, bytes, "%.*s", (int)strcspn(colon, "\n"), colon);
+        }
+    }
+    fclose(file);
+    return found;
+}
+
+/* Peak resident memory in MB, 0 when the system does not tell. */
+static double peak_rss_mb(void)
+{
+    char text[64];
+
+    if (!system_line("/proc/self/status", "VmHWM", text, sizeof text))
+        return 0.0;
+    return strtod(text, NULL) * 1024e-6;
+}
+
+/* --- printing --- */
+
+typedef enum figure_kind { FIGURE_NUMBER, FIGURE_COUNT, FIGURE_TEXT } figure_kind;
+
+typedef struct figure {
+    const char *name;
+    figure_kind kind;
+    double number;
+    const char *text;
+} figure;
+
+static void print_figures(const figure *figures, size_t count, bool json)
+{
+    for (size_t i = 0; i < count; i++) {
+        const figure *f = &figures[i];
+        if (json)
+            printf("%s\"%s\":", i ? "," : "{", f->name);
+        else
+            printf("%-16s ", f->name);
+        if (f->kind == FIGURE_NUMBER)
+            printf("%.5g", f->number);
+        else if (f->kind == FIGURE_COUNT)
+            printf("%.0f", f->number);
+        else if (json)
+            mcvdi_json_string(stdout, f->text);
+        else
+            printf("%s", *f->text ? f->text : "-");
+        if (!json)
+            putchar('\n');
+    }
+    if (json)
+        puts("}");
+}
+
+static void report(const bench_job *job, const bench_args *a, const bench_times *times)
+{
+    char cpu[128] = "";
+    const double seconds = median(times->seconds, times->runs);
+    const double peak = median(times->peaks, times->runs);
+    const double gflops = 1e-9 * job->flops / seconds;
+
+    if (!system_line("/proc/cpuinfo", "model name", cpu, sizeof cpu))
+        cpu[0] = '\0';
+    const figure figures[] = {
+        { "config", FIGURE_TEXT, 0.0,
+          a->config  ? a->config
+          : a->model ? a->model
+                     : "" },
+        { "mode", FIGURE_TEXT, 0.0, a->mode },
+        { "batch", FIGURE_COUNT, (double)job->batch, NULL },
+        { "runs", FIGURE_COUNT, (double)times->runs, NULL },
+        { "ms", FIGURE_NUMBER, 1e3 * seconds, NULL },
+        { "ms_min", FIGURE_NUMBER, 1e3 * times->seconds[0], NULL },
+        { "samples_per_s", FIGURE_NUMBER, (double)job->batch / seconds, NULL },
+        { "gmac", FIGURE_NUMBER, 1e-9 * job->macs, NULL },
+        { "gflops", FIGURE_NUMBER, gflops, NULL },
+        { "peak_gflops", FIGURE_NUMBER, peak, NULL },
+        { "peak_gflops_max", FIGURE_NUMBER, times->peaks[times->runs - 1], NULL },
+        { "peak_share", FIGURE_NUMBER, gflops / peak, NULL },
+        { "rss_mb", FIGURE_NUMBER, peak_rss_mb(), NULL },
+        { "activation_mb", FIGURE_NUMBER, 1e-6 * (double)job->bytes_activations, NULL },
+        { "weights_mb", FIGURE_NUMBER, 1e-6 * (double)job->num_params * sizeof(float), NULL },
+        { "params", FIGURE_COUNT, (double)job->num_params, NULL },
+        { "threads", FIGURE_COUNT, (double)mcvd_num_threads(), NULL },
+        { "onednn_version", FIGURE_TEXT, 0.0, mcvd_onednn_version() },
+        { "onednn_isa", FIGURE_TEXT, 0.0, mcvd_onednn_isa() },
+        { "openblas_core", FIGURE_TEXT, 0.0, mcvd_openblas_core() },
+        { "kernels", FIGURE_TEXT, 0.0, mcvd_kernel_level() },
+        { "peak_kernel", FIGURE_TEXT, 0.0, mcvd_peak_kernel() },
+        { "cpu", FIGURE_TEXT, 0.0, cpu },
+    };
+    print_figures(figures, sizeof figures / sizeof figures[0], a->json);
+}
+
+mcvd_status mcvdi_cmd_bench(int argc, char **argv)
+{
+    bench_args a = { 0 };
+    static bench_job job;
+    bench_times times = { 0 };
+    mcvd_status st = mcvdi_args_parse(&table, argc, argv, &a);
+
+    if (st != MCVD_OK)
+        return st;
+    st = set_up(&a, &job);
+    if (st >= 0)
+        st = measure(&job, &a, &times);
+    if (st >= 0)
+        report(&job, &a, &times);
+    free(times.seconds);
+    free(times.peaks);
+    free_job(&job);
+    return st;
+}
