@@ -10,7 +10,7 @@
 #include "video/source.h"
 #include "video/timeline.h"
 
-enum { MAX_SIDE = 16384, NEARBY = 16, SEEK_ATTEMPTS = 4 };
+enum { MAX_SIDE = 16384, NEARBY = 16, SCAN_FROM = 64, SEEK_ATTEMPTS = 4 };
 
 struct mcvd_video_reader {
     mcvd_video_reader_config config;
@@ -22,6 +22,7 @@ struct mcvd_video_reader {
     AVFrame *decoded;
     uint8_t *pixels;    /* [height, width, channels] */
     int64_t position;   /* source number of the frame that comes next */
+    bool scanned;       /* the packets were looked at, with or without success */
     bool pending;       /* ... and it is in `decoded` already */
     int64_t next_index; /* of the frame that _next returns next */
     mcvd_status failed; /* a failure is final until a seek */
@@ -317,6 +318,26 @@ static mcvd_status rewind_source(mcvd_video_reader *r)
     return MCVD_OK;
 }
 
+/* A seek far beyond what has been decoded: learn all times from the packets, once. Whatever goes
+ * wrong there only means that frames are decoded on the way. */
+static void scan_times(mcvd_video_reader *r, int64_t target)
+{
+    mcvdi_timeline all = { NULL, 0, 0, false };
+    bool trusted = false;
+
+    if (r->scanned || !r->source->class->scan || r->timeline.broken ||
+        target < (int64_t)r->timeline.count + SCAN_FROM)
+        return;
+    r->scanned = true;
+    if (r->source->class->scan(r->source, &all, &trusted) >= 0 && trusted &&
+        mcvdi_timeline_agrees(&all, &r->timeline)) {
+        mcvdi_timeline_free(&r->timeline);
+        r->timeline = all;
+        return;
+    }
+    mcvdi_timeline_free(&all);
+}
+
 mcvd_status mcvd_video_reader_seek(mcvd_video_reader *reader, int64_t index)
 {
     mcvd_video_reader *r = reader;
@@ -327,6 +348,8 @@ mcvd_status mcvd_video_reader_seek(mcvd_video_reader *reader, int64_t index)
     if (index < 0 || __builtin_mul_overflow(index, (int64_t)r->config.frame_step, &target))
         return mcvdi_fail(MCVD_E_RANGE, "%s: seek to frame %lld", r->source->path,
                           (long long)index);
+    if (index < INT64_MAX) /* not for counting */
+        scan_times(r, target);
     const bool ahead = r->failed == MCVD_OK && target >= r->position;
     const bool near = ahead && (target - r->position <= NEARBY ||
                                 !mcvdi_timeline_find(&r->timeline, target, &pts));

@@ -12,6 +12,7 @@
 #include "core/status.h"
 #include "video/convert.h"
 #include "video/input.h"
+#include "video/timeline.h"
 
 typedef struct mcvdi_source mcvdi_source;
 
@@ -24,6 +25,9 @@ typedef struct mcvdi_source_class {
     /* Go to a key frame that the container believes to lie at or before pts; the caller checks
      * what comes. MCVD_E_UNSUPPORTED when the container cannot. */
     mcvd_status (*seek)(mcvdi_source *source, int64_t pts);
+    /* Fill an empty timeline with the times of all frames without decoding; *trusted = false when
+     * that is not certain. NULL: never. */
+    mcvd_status (*scan)(mcvdi_source *source, mcvdi_timeline *timeline, bool *trusted);
     void (*free)(mcvdi_source *source);
 } mcvdi_source_class;
 

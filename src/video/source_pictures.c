@@ -130,7 +130,7 @@ static void pictures_free(mcvdi_source *source)
 }
 
 static const mcvdi_source_class pictures_class = { pictures_next, pictures_rewind, pictures_seek,
-                                                   pictures_free };
+                                                   NULL, pictures_free };
 
 static int compare_paths(const void *a, const void *b)
 {

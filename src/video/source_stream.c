@@ -8,6 +8,7 @@
 #include "core/log.h"
 #include "video/ffv1.h"
 #include "video/libav.h"
+#include "video/scan.h"
 #include "video/source.h"
 
 /* Streams that begin between key frames give errors until the first one: this many are fine. */
@@ -371,8 +372,18 @@ static void stream_free(mcvdi_source *source)
     av_packet_free(&s->packet);
 }
 
+static mcvd_status stream_scan(mcvdi_source *source, mcvdi_timeline *timeline, bool *trusted)
+{
+    const stream_source *s = (stream_source *)source;
+
+    *trusted = false;
+    if (!mcvdi_input_seekable(s->input))
+        return MCVD_OK;
+    return mcvdi_scan_times(timeline, trusted, source, s->stream);
+}
+
 static const mcvdi_source_class stream_class = { stream_next, stream_rewind, stream_seek,
-                                                 stream_free };
+                                                 stream_scan, stream_free };
 
 mcvd_status mcvdi_source_stream_create(mcvdi_source **out, const char *path,
                                        const mcvd_video_reader_config *config)

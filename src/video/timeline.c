@@ -6,8 +6,12 @@
 
 mcvd_status mcvdi_timeline_note(mcvdi_timeline *timeline, int64_t index, int64_t pts, bool valid)
 {
-    if (timeline->broken || index != (int64_t)timeline->count)
+    if (timeline->broken || index < 0 || index > (int64_t)timeline->count)
         return MCVD_OK;
+    if (index < (int64_t)timeline->count) { /* known: it must not have been wrong */
+        timeline->broken = !valid || timeline->pts[index] != pts;
+        return MCVD_OK;
+    }
     if (!valid || (timeline->count > 0 && pts <= timeline->pts[timeline->count - 1])) {
         timeline->broken = true;
         return MCVD_OK;
@@ -36,4 +40,11 @@ void mcvdi_timeline_free(mcvdi_timeline *timeline)
 {
     mcvdi_free(timeline->pts);
     memset(timeline, 0, sizeof *timeline);
+}
+
+bool mcvdi_timeline_agrees(const mcvdi_timeline *timeline, const mcvdi_timeline *prefix)
+{
+    return !timeline->broken && !prefix->broken && timeline->count >= prefix->count &&
+           (prefix->count == 0 ||
+            memcmp(timeline->pts, prefix->pts, prefix->count * sizeof *prefix->pts) == 0);
 }

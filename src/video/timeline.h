@@ -15,11 +15,15 @@ typedef struct mcvdi_timeline {
     bool broken; /* a time was missing or did not increase: seeking by time is not exact */
 } mcvdi_timeline;
 
-/* Note the time of frame `index`: known ones are left alone, gaps cannot occur. */
+/* Note the time of frame `index`. A known one is compared: a difference breaks the timeline. A gap
+ * is ignored. */
 mcvd_status mcvdi_timeline_note(mcvdi_timeline *timeline, int64_t index, int64_t pts, bool valid);
 
 /* True and *pts when frame `index` is known and times can be trusted. */
 bool mcvdi_timeline_find(const mcvdi_timeline *timeline, int64_t index, int64_t *pts);
+
+/* The first times are those of prefix. */
+bool mcvdi_timeline_agrees(const mcvdi_timeline *timeline, const mcvdi_timeline *prefix);
 
 void mcvdi_timeline_free(mcvdi_timeline *timeline);
 
