@@ -22,6 +22,9 @@ endif()
 mcvd_add_check(headers ${checks}/check_headers.sh
     ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR} ${CMAKE_C_COMPILER} ${MCVD_CXX})
 
+mcvd_add_check(readme ${checks}/check_readme.sh
+    ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR} ${CMAKE_C_COMPILER})
+
 # Instrumented libraries export the instrument's symbols and need its flags in the other program.
 if(NOT MCVD_SANITIZE AND NOT MCVD_COVERAGE)
     mcvd_add_check(symbols ${checks}/check_symbols.sh
