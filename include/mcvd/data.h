@@ -103,6 +103,13 @@ MCVD_API mcvd_status mcvd_dataset_window(mcvd_dataset *dataset, uint64_t index, 
 typedef void (*mcvd_dataset_list_fn)(void *user, const char *name, const char *help);
 MCVD_API void mcvd_dataset_list(mcvd_dataset_list_fn fn, void *user);
 
+/* ---- Pixels ------------------------------------------------------------------------------ */
+
+/** out[i] = 2 pixels[i] / 255 - 1: bytes to the [-1, 1] of the networks. */
+MCVD_API void mcvd_pixels_to_float(float *out, const uint8_t *pixels, size_t n);
+/** Back, cut to 0..255 and rounded to the nearest level. */
+MCVD_API void mcvd_float_to_pixels(uint8_t *pixels, const float *in, size_t n);
+
 /* ---- Batches ----------------------------------------------------------------------------- */
 
 /* What a training step consumes. K = P + U condition frames, past before future. */

@@ -31,8 +31,10 @@ MCVD_API mcvd_status mcvd_model_create(mcvd_model **out, const mcvd_config *conf
 
 /**
  * Open a model file, or bare weights when config is given (which then also replaces the
- * configuration inside the file). Every parameter must be there with its shape; F32, F16 and BF16
- * are read. Weights stay in the mapped file until a network takes them.
+ * configuration inside the file), or a training checkpoint (its EMA weights where it has them), or
+ * a run folder (its model.safetensors, else its latest checkpoint). Every parameter must be there
+ * with its shape; F32, F16 and BF16 are read. Weights stay in the mapped file until a network takes
+ * them.
  * @return MCVD_OK, MCVD_E_MODEL (missing, damaged, does not fit), MCVD_E_CONFIG, MCVD_E_NOMEM
  */
 MCVD_API mcvd_status mcvd_model_load(mcvd_model **out, const char *path, const mcvd_config *config);
@@ -41,7 +43,7 @@ MCVD_API mcvd_status mcvd_model_load(mcvd_model **out, const char *path, const m
 MCVD_API void mcvd_model_free(mcvd_model **model);
 
 MCVD_API const mcvd_config *mcvd_model_get_config(const mcvd_model *model);
-/** Path it was loaded from, "" for a fresh model. */
+/** File it was loaded from, "" for a fresh model. */
 MCVD_API const char *mcvd_model_path(const mcvd_model *model);
 /** The training summary of the file (JSON), "" when there is none. */
 MCVD_API const char *mcvd_model_summary(const mcvd_model *model);
@@ -68,6 +70,7 @@ typedef struct mcvd_network_config {
 MCVD_API mcvd_status mcvd_network_create(mcvd_network **out, const mcvd_model *model,
                                          const mcvd_network_config *config);
 MCVD_API void mcvd_network_free(mcvd_network **network);
+MCVD_API size_t mcvd_network_batch(const mcvd_network *network);
 
 /* Inputs of one call; all channels-last, F frames of C channels stacked (channel = frame*C + c). */
 typedef struct mcvd_network_input {

@@ -10,6 +10,7 @@
     X(train, "train a model on videos or on moving digits")                        \
     X(metrics, "PSNR and SSIM of a video, or a folder of them, against the truth") \
     X(forward, "run the network once on tensors from a file")                      \
+    X(info, "what a model, checkpoint, run, video, data set or configuration is")  \
     X(bench, "time a network against the peak of this processor")                  \
     X(config, "print the resolved configuration, or every key")
 

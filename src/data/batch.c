@@ -25,13 +25,13 @@ static float pixel_to_float(uint8_t pixel)
     return mcvdi_rescale((float)pixel / 255.0f);
 }
 
-void mcvdi_pixels_to_float(float *out, const uint8_t *pixels, size_t n)
+void mcvd_pixels_to_float(float *out, const uint8_t *pixels, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         out[i] = pixel_to_float(pixels[i]);
 }
 
-void mcvdi_float_to_pixels(uint8_t *pixels, const float *in, size_t n)
+void mcvd_float_to_pixels(uint8_t *pixels, const float *in, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         pixels[i] = (uint8_t)lrintf(mcvdi_rescale_inverse(in[i]) * 255.0f);
@@ -176,7 +176,7 @@ mcvd_status mcvdi_batch_fill(mcvdi_batch_buffer *buffer, mcvd_dataset *dataset, 
         if (st < 0)
             return st;
         const mcvdi_mask mask = mcvdi_mask_draw(data, seed, sample);
-        mcvdi_pixels_to_float(buffer->clip, bytes, clip_bytes);
+        mcvd_pixels_to_float(buffer->clip, bytes, clip_bytes);
         mcvdi_split(&shape, buffer->clip, mask, buffer->x0 + b * shape.num_frames * frame,
                     num_cond ? buffer->cond + b * num_cond * frame : NULL);
         buffer->cond_mask[b] = mask.past;

@@ -15,10 +15,6 @@
 float mcvdi_rescale(float x);
 float mcvdi_rescale_inverse(float y);
 
-/* n bytes to [-1, 1]: rescale(p / 255); and back, rounded to the nearest level. */
-void mcvdi_pixels_to_float(float *out, const uint8_t *pixels, size_t n);
-void mcvdi_float_to_pixels(uint8_t *pixels, const float *in, size_t n);
-
 /* How a window splits: past | current | future. In evaluation num_frames_pred frames are wanted
  * as `current` while the future still starts after num_frames; training passes num_frames. */
 typedef struct mcvdi_split_shape {

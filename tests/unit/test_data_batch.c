@@ -15,12 +15,12 @@ static void test_pixels_survive_the_round_trip(void **state)
     (void)state;
     for (size_t i = 0; i < 256; i++)
         pixels[i] = (uint8_t)i;
-    mcvdi_pixels_to_float(values, pixels, 256);
+    mcvd_pixels_to_float(values, pixels, 256);
     CHECK_TRUE(values[0] == -1.0f && values[255] == 1.0f);
-    mcvdi_float_to_pixels(back, values, 256);
+    mcvd_float_to_pixels(back, values, 256);
     for (size_t i = 0; i < 256; i++)
         CHECK_EQ(back[i], i);
-    mcvdi_float_to_pixels(back, (float[]) { -3.0f, 3.0f, 0.0f }, 3);
+    mcvd_float_to_pixels(back, (float[]) { -3.0f, 3.0f, 0.0f }, 3);
     CHECK_EQ(back[0], 0);
     CHECK_EQ(back[1], 255);
     CHECK_EQ(back[2], 128); /* 127.5, to even */

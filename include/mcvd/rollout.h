@@ -1,0 +1,111 @@
+/*
+ * Rollout: blocks of the sampler chained into prediction, backward prediction, interpolation and
+ * generation of any length. The four tasks differ in which condition frames are given and which
+ * are masked (zero, mid-grey), and in which way the window moves:
+ *
+ *     predict       past given,  future masked;  past <- last P frames of (past ++ block)
+ *     predict-past  past masked, future given;   future <- first U frames of (block ++ future)
+ *     interp        both given;                  one block between them, no chaining
+ *     generate      both masked at first;        then like predict, on its own frames
+ *
+ * Source: Voleti, Jolicoeur-Martineau, Pal 2022, "MCVD", section 3. Memory does not depend on the
+ * number of frames.
+ */
+#ifndef MCVD_ROLLOUT_H
+#define MCVD_ROLLOUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <mcvd/config.h>
+#include <mcvd/export.h>
+#include <mcvd/model.h>
+#include <mcvd/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* identifier, word on the command line */
+#define MCVD_TASK_LIST(X)                     \
+    X(MCVD_TASK_PREDICT, "predict")           \
+    X(MCVD_TASK_PREDICT_PAST, "predict-past") \
+    X(MCVD_TASK_INTERP, "interp")             \
+    X(MCVD_TASK_GENERATE, "generate")
+
+#define MCVD_TASK_ENUM(id, word) id,
+typedef enum mcvd_task { MCVD_TASK_LIST(MCVD_TASK_ENUM) MCVD_NUM_TASKS } mcvd_task;
+
+MCVD_API const char *mcvd_task_word(mcvd_task task);
+/** MCVD_E_USAGE lists the known words. */
+MCVD_API mcvd_status mcvd_task_parse(mcvd_task *task, const char *word);
+
+/** Why a model cannot do a task at all (it has no such frames); NULL when it can. */
+MCVD_API const char *mcvd_task_impossible(const mcvd_config *config, mcvd_task task);
+/** Why its training masks did not prepare it for the task; NULL when they did. */
+MCVD_API const char *mcvd_task_untrained(const mcvd_config *config, mcvd_task task);
+
+typedef struct mcvd_rollout mcvd_rollout;
+
+/** After each network call; anything but 0 stops the block with MCVD_E_INTERRUPTED. */
+typedef int (*mcvd_rollout_progress_fn)(void *user, size_t call, size_t num_calls);
+
+typedef struct mcvd_rollout_config {
+    mcvd_task task;
+    size_t samples; /* trajectories, >= 1; trajectory k is the same whatever their number */
+    size_t batch;   /* trajectories per network call; 0: as sampling.batch_size allows */
+    uint64_t seed;
+    /* Taken from the model's `sampling` section by mcvd_rollout_config_default. */
+    mcvd_sampling_config sampling;
+    mcvd_rollout_progress_fn progress; /* or NULL */
+    void *progress_user;
+} mcvd_rollout_config;
+
+/** predict, one trajectory, seed 0, the model's own sampling section. */
+MCVD_API mcvd_rollout_config mcvd_rollout_config_default(const mcvd_config *model_config);
+
+/**
+ * Build the network and the sampler, allocate everything.
+ * @return MCVD_OK, MCVD_E_USAGE (a task that the model cannot do), MCVD_E_RANGE, MCVD_E_CONFIG,
+ *         MCVD_E_MODEL, MCVD_E_NOMEM
+ */
+MCVD_API mcvd_status mcvd_rollout_create(mcvd_rollout **out, const mcvd_model *model,
+                                         const mcvd_rollout_config *config);
+/** The same on a network that exists; its batch is the number of trajectories per call. */
+MCVD_API mcvd_status mcvd_rollout_create_on(mcvd_rollout **out, mcvd_network *network,
+                                            const mcvd_config *model_config,
+                                            const mcvd_rollout_config *config);
+MCVD_API void mcvd_rollout_free(mcvd_rollout **rollout);
+
+/**
+ * Set the known frames of all trajectories and start at block 0.
+ * @param past    [num_frames_cond, H, W, C] in [-1, 1], in time order; read by predict and interp
+ * @param future  [num_frames_future, H, W, C]; read by predict-past and interp
+ * @return MCVD_OK, MCVD_E_STATE (frames of the task are NULL)
+ */
+MCVD_API mcvd_status mcvd_rollout_begin(mcvd_rollout *rollout, const float *past,
+                                        const float *future);
+
+/**
+ * The next block: num_frames frames of every trajectory, in time order inside the block. Blocks of
+ * predict-past come nearest first: block 0 ends where the known future begins.
+ * @param frames  [samples, num_frames, H, W, C], output; about [-1, 1], not cut, since the next
+ * block is conditioned on what the sampler made
+ * @return MCVD_OK, MCVD_E_INTERRUPTED, MCVD_E_NONFINITE, MCVD_E_RANGE (65536 blocks done)
+ *
+ * Allocates nothing.
+ */
+MCVD_API mcvd_status mcvd_rollout_next(mcvd_rollout *rollout, float *frames);
+
+/** Denoising steps really taken per block, and network calls (one more with the denoise call). */
+MCVD_API int mcvd_rollout_num_steps(const mcvd_rollout *rollout);
+MCVD_API int mcvd_rollout_num_calls(const mcvd_rollout *rollout);
+/** "ddpm" or "ddim": what was chosen. */
+MCVD_API const char *mcvd_rollout_sampler_name(const mcvd_rollout *rollout);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,464 @@
+#include "cli/cmd.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <mcvd/threads.h>
+
+#include "cli/fail.h"
+#include "cli/json_text.h"
+#include "cli/parse.h"
+#include "cli/progress.h"
+#include "cli/rollout_job.h"
+#include "cli/settings.h"
+#include "cli/shared.h"
+#include "cli/signals.h"
+
+enum { PATH_BYTES = 4096, VIEW_PIXELS = 256, GENERATED_FPS = 10 };
+
+typedef struct rollout_args {
+    const char *input;
+    const char *model;
+    const char *task;
+    const char *start;
+    const char *sampler;
+    const char *out;
+    int64_t frames;
+    int64_t factor;
+    int64_t steps;
+    double eta;
+    int64_t samples;
+    int64_t seed;
+    int64_t zoom;
+    int64_t threads;
+    bool plain;
+    bool force;
+    bool json;
+    mcvdi_arg_list sets;
+} rollout_args;
+
+static const mcvdi_arg args[] = {
+    { .name = "INPUT",
+      .type = MCVDI_ARG_TEXT,
+      .help = "a video, a folder of pictures, or - for y4m on stdin; not needed by generate",
+      .offset = offsetof(rollout_args, input) },
+    { .name = "--frames",
+      .type = MCVDI_ARG_INT,
+      .value = "N",
+      .min = 1,
+      .max = 300000,
+      .help = "new frames; default: sampling.num_frames_pred of the model, for interp one gap",
+      .offset = offsetof(rollout_args, frames) },
+    { .name = "--task",
+      .type = MCVDI_ARG_CHOICE,
+      .value = "TASK",
+      .choices = "predict|predict-past|interp|generate",
+      .fallback = "predict",
+      .help = "what follows, what came before, what lies between, or a new video",
+      .offset = offsetof(rollout_args, task) },
+    { .name = "--model",
+      .type = MCVDI_ARG_TEXT,
+      .value = "FILE",
+      .help = "model file; default: $MCVD_MODEL, or the one that ships with the program",
+      .offset = offsetof(rollout_args, model) },
+    { .name = "--start",
+      .type = MCVDI_ARG_TEXT,
+      .value = "FRAME",
+      .help = "first known frame, counted from 0; `end`: the last ones, so that the result goes "
+              "beyond the input",
+      .offset = offsetof(rollout_args, start) },
+    { .name = "--factor",
+      .type = MCVDI_ARG_INT,
+      .value = "N",
+      .min = 2,
+      .max = 257,
+      .help = "interp: the whole video with N times as many frames",
+      .offset = offsetof(rollout_args, factor) },
+    { .name = "--samples",
+      .type = MCVDI_ARG_INT,
+      .value = "K",
+      .min = 1,
+      .max = 64,
+      .fallback = "1",
+      .help = "different futures, side by side",
+      .offset = offsetof(rollout_args, samples) },
+    { .name = "--seed",
+      .type = MCVDI_ARG_INT,
+      .value = "S",
+      .min = 0,
+      .max = 9007199254740991.0,
+      .fallback = "0",
+      .help = "same seed, same bytes",
+      .offset = offsetof(rollout_args, seed) },
+    { .name = "--sampler",
+      .type = MCVDI_ARG_CHOICE,
+      .value = "NAME",
+      .choices = "ddpm|ddim",
+      .help = "default: the model's own",
+      .offset = offsetof(rollout_args, sampler) },
+    { .name = "--steps",
+      .type = MCVDI_ARG_INT,
+      .value = "N",
+      .min = 1,
+      .max = 100000,
+      .help = "denoising steps per block; default: the model's own",
+      .offset = offsetof(rollout_args, steps) },
+    { .name = "--eta",
+      .type = MCVDI_ARG_REAL,
+      .value = "X",
+      .min = 0,
+      .max = 1,
+      .help = "ddim: 0 deterministic, 1 as much noise as ddpm",
+      .offset = offsetof(rollout_args, eta) },
+    { .name = "--out",
+      .short_name = "-o",
+      .type = MCVDI_ARG_TEXT,
+      .value = "FILE",
+      .help = "by extension: .mp4, .mkv (lossless), .gif, .apng, .y4m, a folder/ of pictures, or - "
+              "for y4m on stdout; default: beside the input, named after it and the task",
+      .offset = offsetof(rollout_args, out) },
+    { .name = "--plain",
+      .type = MCVDI_ARG_FLAG,
+      .help = "only the new frames, at the model's size: no known frames, no truth beside them",
+      .offset = offsetof(rollout_args, plain) },
+    { .name = "--zoom",
+      .type = MCVDI_ARG_INT,
+      .value = "N",
+      .min = 1,
+      .max = 64,
+      .help = "enlarge each pixel; default: to about 256 pixels, 1 with --plain",
+      .offset = offsetof(rollout_args, zoom) },
+    { .name = "--force",
+      .type = MCVDI_ARG_FLAG,
+      .help = "replace an existing output",
+      .offset = offsetof(rollout_args, force) },
+    { .name = "--json",
+      .type = MCVDI_ARG_FLAG,
+      .help = "say what was done as a JSON object",
+      .offset = offsetof(rollout_args, json) },
+    { .name = "--threads",
+      .type = MCVDI_ARG_INT,
+      .value = "N",
+      .min = 1,
+      .max = 1024,
+      .help = "threads for computing; default: all",
+      .offset = offsetof(rollout_args, threads) },
+    { .name = "--set",
+      .type = MCVDI_ARG_LIST,
+      .value = "KEY=VALUE",
+      .help = "change a key of the model's sampling or data section",
+      .offset = offsetof(rollout_args, sets) },
+};
+
+static const mcvdi_arg_table table = {
+    "rollout",
+    "Continue a video, or go back before it, fill its gaps, or make a new one: block by block, to\n"
+    "any length. The result stands beside the true frames where the input has them.",
+    args,
+    sizeof args / sizeof args[0],
+    "  mcvd rollout input.mp4 --frames 28\n"
+    "  mcvd rollout input.mp4 --frames 28 --samples 4 --seed 7 -o futures.gif\n"
+    "  mcvd rollout input.mp4 --start end --frames 50 --plain -o next.mkv\n"
+    "  mcvd rollout input.mp4 --task interp --factor 2\n"
+    "  mcvd rollout --task generate --frames 30 -o new.mp4",
+};
+
+/* Everything between the arguments and the job. */
+typedef struct rollout_run {
+    rollout_args a;
+    mcvd_task task;
+    mcvd_model *model;
+    mcvd_config config; /* the model's, with --set */
+    mcvd_rollout_config rollout_config;
+    rollout_job job;
+    mcvdi_progress progress;
+    int64_t calls_before; /* of finished blocks, for progress */
+    size_t last_call;
+    char model_path[PATH_BYTES];
+    char out[PATH_BYTES];
+} rollout_run;
+
+/* --- settings --- */
+
+static mcvd_status load_model(rollout_run *r)
+{
+    mcvd_status st = MCVD_OK;
+
+    if (r->a.model)
+        snprintf(r->model_path, sizeof r->model_path, "%s", r->a.model);
+    else
+        st = mcvdi_default_model(r->model_path, sizeof r->model_path);
+    if (st >= 0)
+        st = mcvd_model_load(&r->model, r->model_path, NULL);
+    if (st < 0)
+        return st;
+    r->config = *mcvd_model_get_config(r->model);
+    return mcvdi_settings_apply(&r->config, &r->a.sets, NULL);
+}
+
+static mcvd_status read_start(rollout_run *r)
+{
+    char *end = NULL;
+
+    r->job.start = -1;
+    if (!r->a.start)
+        return MCVD_OK;
+    if (strcmp(r->a.start, "end") == 0) {
+        r->job.start = -2;
+        return MCVD_OK;
+    }
+    r->job.start = strtoll(r->a.start, &end, 10);
+    if (end == r->a.start || *end || r->job.start < 0 || r->job.start > INT32_MAX)
+        return mcvdi_cli_fail(MCVD_E_USAGE, "--start: expected a frame number or end, found '%s'",
+                              r->a.start);
+    return MCVD_OK;
+}
+
+static mcvd_status check_usage(const rollout_run *r)
+{
+    if (!r->a.input && r->task != MCVD_TASK_GENERATE)
+        return mcvdi_cli_fail(MCVD_E_USAGE, "INPUT is missing; only --task generate needs none");
+    if (r->a.factor && r->task != MCVD_TASK_INTERP)
+        return mcvdi_cli_fail(MCVD_E_USAGE, "--factor belongs to --task interp");
+    if (r->a.factor && r->a.frames)
+        return mcvdi_cli_fail(MCVD_E_USAGE, "--factor works on the whole video, without --frames");
+    if (r->job.start == -2 && r->task == MCVD_TASK_INTERP)
+        return mcvdi_cli_fail(MCVD_E_USAGE, "--start end: interp needs frames on both sides");
+    return MCVD_OK;
+}
+
+static void apply_arguments(rollout_run *r)
+{
+    mcvd_sampling_config *s = &r->config.sampling;
+
+    if (r->a.sampler)
+        snprintf(s->sampler, sizeof s->sampler, "%s", r->a.sampler);
+    if (r->a.steps)
+        s->subsample = r->a.steps;
+    if (r->a.eta >= 0.0)
+        s->eta = r->a.eta;
+    if (r->a.threads)
+        mcvd_set_threads((int)r->a.threads);
+    if (!r->a.frames)
+        r->a.frames = r->task == MCVD_TASK_INTERP ? r->config.data.num_frames : s->num_frames_pred;
+}
+
+/* --- names and sizes --- */
+
+static const char *suffix_of(const rollout_run *r)
+{
+    switch (r->task) {
+    case MCVD_TASK_PREDICT_PAST:
+        return "-past";
+    case MCVD_TASK_INTERP:
+        return "-interpolated";
+    default:
+        return "-predicted";
+    }
+}
+
+/* input.mp4 -> input-predicted.mp4 in the same folder. */
+static void name_output(rollout_run *r)
+{
+    const char *input = r->a.input;
+
+    if (r->a.out) {
+        snprintf(r->out, sizeof r->out, "%s", r->a.out);
+    } else if (r->task == MCVD_TASK_GENERATE || strcmp(input, "-") == 0) {
+        snprintf(r->out, sizeof r->out, "%s",
+                 r->task == MCVD_TASK_GENERATE ? "generated.mp4" : "predicted.mp4");
+    } else {
+        size_t length = strlen(input);
+        while (length > 1 && input[length - 1] == '/')
+            length--;
+        const char *base = input;
+        for (size_t i = 0; i < length; i++)
+            if (input[i] == '/')
+                base = input + i + 1;
+        for (size_t i = length; i-- > (size_t)(base - input) + 1;)
+            if (input[i] == '.') {
+                length = i;
+                break;
+            }
+        snprintf(r->out, sizeof r->out, "%.*s%s.mp4", (int)length, input, suffix_of(r));
+    }
+}
+
+static mcvd_status open_input(rollout_run *r)
+{
+    mcvd_video_reader_config rc = mcvd_video_reader_config_default();
+    const mcvd_data_config *d = &r->config.data;
+    rollout_view_config *view = &r->job.view_config;
+
+    view->fps_num = GENERATED_FPS;
+    view->fps_den = 1;
+    if (r->task == MCVD_TASK_GENERATE)
+        return MCVD_OK;
+    rc.width = rc.height = (int)d->image_size;
+    rc.channels = (int)d->channels;
+    rc.resize = strcmp(d->resize, "bicubic") == 0 ? MCVD_RESIZE_BICUBIC : MCVD_RESIZE_AREA;
+    rc.frame_step = (int)d->frame_step;
+    const mcvd_status st = mcvd_video_reader_open(&r->job.reader, r->a.input, &rc);
+    if (st < 0)
+        return st;
+    const mcvd_video_info *info = mcvd_video_reader_info(r->job.reader);
+    view->fps_num = info->fps_num * (r->a.factor ? (int)r->a.factor : 1);
+    view->fps_den = info->fps_den;
+    return MCVD_OK;
+}
+
+static void set_view(rollout_run *r)
+{
+    rollout_view_config *view = &r->job.view_config;
+
+    view->path = r->out;
+    view->size = (int)r->config.data.image_size;
+    view->channels = (int)r->config.data.channels;
+    view->samples = (size_t)r->a.samples;
+    view->force = r->a.force;
+    view->zoom = (int)r->a.zoom;
+    if (!view->zoom)
+        view->zoom = r->a.plain || view->size > VIEW_PIXELS ? 1 : VIEW_PIXELS / view->size;
+}
+
+/* --- running --- */
+
+static int on_call(void *user, size_t call, size_t num_calls)
+{
+    rollout_run *r = user;
+    const int64_t block = r->config.data.num_frames;
+
+    if (call <= r->last_call)
+        r->calls_before++; /* a new block */
+    r->last_call = call;
+    const double blocks = (double)r->calls_before + (double)call / (double)num_calls;
+    mcvdi_progress_update(&r->progress, (int64_t)(blocks * (double)block), NULL);
+    return *mcvdi_signals_flag() != 0;
+}
+
+static mcvd_status make_rollout(rollout_run *r)
+{
+    const char *untrained = mcvd_task_untrained(&r->config, r->task);
+
+    r->rollout_config = mcvd_rollout_config_default(&r->config);
+    r->rollout_config.task = r->task;
+    r->rollout_config.samples = (size_t)r->a.samples;
+    r->rollout_config.seed = (uint64_t)r->a.seed;
+    r->rollout_config.progress = on_call;
+    r->rollout_config.progress_user = r;
+    const mcvd_status st = mcvd_rollout_create(&r->job.rollout, r->model, &r->rollout_config);
+    if (st >= 0 && untrained)
+        fprintf(stderr, "mcvd: warning: %s was not trained for %s: %s\n", r->model_path, r->a.task,
+                untrained);
+    return st;
+}
+
+static mcvd_status run_job(rollout_run *r)
+{
+    r->job.model = &r->config;
+    r->job.input = r->a.input;
+    r->job.task = r->task;
+    r->job.frames = r->a.frames;
+    r->job.factor = r->a.factor;
+    r->job.samples = (size_t)r->a.samples;
+    r->job.plain = r->a.plain;
+    r->progress = (mcvdi_progress) {
+        .label = "rollout", .unit = "frames", .total = r->a.factor ? 0 : r->a.frames, .plain_s = 10
+    };
+    mcvdi_progress_start(&r->progress);
+    const mcvd_status st = rollout_job_run(&r->job);
+    mcvdi_progress_end(&r->progress, NULL);
+    return st;
+}
+
+/* --- saying what was done --- */
+
+static void print_json(FILE *to, const rollout_run *r)
+{
+    fputs("{\"output\":", to);
+    mcvdi_json_string(to, r->out);
+    fprintf(to, ",\"task\":\"%s\",\"input\":", r->a.task);
+    mcvdi_json_string(to, r->a.input ? r->a.input : "");
+    fputs(",\"model\":", to);
+    mcvdi_json_string(to, r->model_path);
+    fprintf(to,
+            ",\"new_frames\":%" PRId64 ",\"written_frames\":%" PRIu64 ",\"samples\":%" PRId64
+            ",\"seed\":%" PRId64 ",\"first_known\":%" PRId64 ",\"last_known\":%" PRId64
+            ",\"sampler\":\"%s\",\"steps\":%d,\"calls_per_block\":%d,\"truth\":%s}\n",
+            r->job.made, r->job.view.frames, r->a.samples, r->a.seed, r->job.first_known,
+            r->job.last_known, mcvd_rollout_sampler_name(r->job.rollout),
+            mcvd_rollout_num_steps(r->job.rollout), mcvd_rollout_num_calls(r->job.rollout),
+            r->job.showed_truth ? "true" : "false");
+}
+
+static void print_line(FILE *to, const rollout_run *r)
+{
+    static const char *const done[] = { "predicted after", "predicted before", "filled in among",
+                                        "generated" };
+
+    fprintf(to, "%s: %" PRId64 " frames %s", r->out, r->job.made, done[r->task]);
+    if (r->task == MCVD_TASK_INTERP)
+        fprintf(to, " the frames of %s from frame %" PRId64, r->a.input, r->job.first_known);
+    else if (r->a.input && r->task != MCVD_TASK_GENERATE)
+        fprintf(to, " frames %" PRId64 "-%" PRId64 " of %s", r->job.first_known, r->job.last_known,
+                r->a.input);
+    fprintf(to, " (%s, %d steps per block, seed %" PRId64 ")",
+            mcvd_rollout_sampler_name(r->job.rollout), mcvd_rollout_num_steps(r->job.rollout),
+            r->a.seed);
+    if (r->job.showed_truth)
+        fprintf(to, ", right of the true frames");
+    fputc('\n', to);
+}
+
+static void release(rollout_run *r)
+{
+    rollout_job_release(&r->job);
+    mcvd_rollout_free(&r->job.rollout);
+    mcvd_video_reader_free(&r->job.reader);
+    mcvd_model_free(&r->model);
+}
+
+static mcvd_status run(rollout_run *r)
+{
+    mcvd_status st = mcvd_task_parse(&r->task, r->a.task);
+
+    if (st >= 0)
+        st = read_start(r);
+    if (st >= 0)
+        st = check_usage(r);
+    if (st >= 0)
+        st = load_model(r);
+    if (st < 0)
+        return st;
+    apply_arguments(r);
+    name_output(r);
+    st = open_input(r);
+    if (st < 0)
+        return st;
+    set_view(r);
+    st = make_rollout(r);
+    if (st >= 0) {
+        mcvdi_signals_install();
+        st = run_job(r);
+    }
+    if (st >= 0)
+        (r->a.json ? print_json : print_line)(strcmp(r->out, "-") == 0 ? stderr : stdout, r);
+    return st;
+}
+
+mcvd_status mcvdi_cmd_rollout(int argc, char **argv)
+{
+    static rollout_run r;
+    mcvd_status st;
+
+    memset(&r, 0, sizeof r);
+    r.a.eta = -1.0;
+    st = mcvdi_args_parse(&table, argc, argv, &r.a);
+    if (st != MCVD_OK)
+        return st;
+    st = run(&r);
+    release(&r);
+    return st;
+}

@@ -1,0 +1,214 @@
+/* Chained blocks: prediction and generation forwards, prediction of the past backwards. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/fail.h"
+#include "cli/rollout_job.h"
+
+static mcvd_status too_short(const rollout_job *job, int64_t needed)
+{
+    size_t have = 0;
+
+    if (mcvd_video_count_frames(job->input, &have) < 0)
+        return mcvdi_cli_fail(MCVD_E_INPUT, "%s: the task needs %" PRId64 " known frames",
+                              job->input, needed);
+    return mcvdi_cli_fail(MCVD_E_INPUT,
+                          "%s: %zu frames; %s needs %" PRId64 " known frames from frame %" PRId64
+                          " (every %" PRId64 ". frame is used)",
+                          job->input, have, mcvd_task_word(job->task), needed,
+                          job->start > 0 ? job->start : 0, job->model->data.frame_step);
+}
+
+/* Read `count` known frames from frame `at` on into known[0..count). */
+static mcvd_status read_known(rollout_job *job, int64_t at, int64_t count)
+{
+    mcvd_status st = mcvd_video_reader_seek(job->reader, at);
+
+    for (int64_t i = 0; st == MCVD_OK && i < count; i++)
+        st = rollout_job_read(job, job->known + (size_t)i * job->frame_bytes);
+    if (st == MCVD_EOF)
+        return too_short(job, count);
+    if (st < 0)
+        return st;
+    mcvd_pixels_to_float(job->known_f, job->known, (size_t)count * job->frame_bytes);
+    job->first_known = at;
+    job->last_known = at + count - 1;
+    return MCVD_OK;
+}
+
+static mcvd_status write_known(rollout_job *job, int64_t count)
+{
+    mcvd_status st = MCVD_OK;
+
+    for (int64_t i = 0; st >= 0 && i < count && !job->plain; i++)
+        st = rollout_view_write_known(&job->view, job->known + (size_t)i * job->frame_bytes);
+    return st;
+}
+
+/* Frames of the input, counted by decoding. */
+static mcvd_status input_length(const rollout_job *job, int64_t *length)
+{
+    size_t have = 0;
+    const mcvd_status st = mcvd_video_count_frames(job->input, &have);
+    const int64_t step = job->model->data.frame_step;
+
+    *length = ((int64_t)have + step - 1) / step;
+    return st;
+}
+
+/* The true frame that follows, if the input goes on. */
+static mcvd_status advance_truth(rollout_job *job)
+{
+    mcvd_status st = MCVD_EOF;
+
+    if (job->reader && job->task != MCVD_TASK_GENERATE)
+        st = rollout_job_read(job, job->truth);
+    job->has_truth = st == MCVD_OK;
+    return st < 0 ? st : MCVD_OK;
+}
+
+static mcvd_status begin_forward(rollout_job *job)
+{
+    const int64_t past = job->model->data.num_frames_cond;
+    mcvd_status st = MCVD_OK;
+
+    if (job->task == MCVD_TASK_GENERATE)
+        return mcvd_rollout_begin(job->rollout, NULL, NULL);
+    if (job->start == -2) {
+        st = input_length(job, &job->start);
+        job->start = job->start > past ? job->start - past : 0;
+    }
+    if (st >= 0)
+        st = read_known(job, job->start > 0 ? job->start : 0, past);
+    return st < 0 ? st : mcvd_rollout_begin(job->rollout, job->known_f, NULL);
+}
+
+mcvd_status rollout_job_forward(rollout_job *job)
+{
+    const int64_t past = job->task == MCVD_TASK_PREDICT ? job->model->data.num_frames_cond : 0;
+    mcvd_status st = begin_forward(job);
+
+    if (st >= 0)
+        st = advance_truth(job);
+    if (st >= 0)
+        st = rollout_job_open_view(job, job->has_truth);
+    if (st >= 0)
+        st = write_known(job, past);
+    while (st >= 0 && job->made < job->frames) {
+        st = rollout_job_next_block(job);
+        for (size_t f = 0;
+             st >= 0 && f < (size_t)job->model->data.num_frames && job->made < job->frames; f++) {
+            st = rollout_job_write_moment(job, f, job->has_truth ? job->truth : NULL);
+            if (st >= 0 && job->has_truth)
+                st = advance_truth(job);
+        }
+    }
+    return st;
+}
+
+/* --- backwards --- */
+
+/* Known future frames start at job->start: by default after as many frames as are wanted, so that
+ * the truth is there; at the input's start when it is shorter. */
+static mcvd_status choose_future(rollout_job *job)
+{
+    const int64_t future = job->model->data.num_frames_future;
+    int64_t length = 0;
+
+    if (job->start >= 0)
+        return MCVD_OK;
+    const mcvd_status st = input_length(job, &length);
+    if (job->start == -2)
+        job->start = length > future ? length - future : 0;
+    else
+        job->start = length >= job->frames + future ? job->frames : 0;
+    return st;
+}
+
+static mcvd_status spool_failed(void)
+{
+    return mcvdi_cli_fail(MCVD_E_IO, "temporary file for the predicted frames: %s",
+                          strerror(errno));
+}
+
+/* Blocks come nearest first: keep them in a file, so that memory does not grow. */
+static mcvd_status spool_blocks(rollout_job *job, FILE *spool, int64_t num_blocks)
+{
+    const size_t bytes = job->samples * (size_t)job->model->data.num_frames * job->frame_bytes;
+
+    for (int64_t b = 0; b < num_blocks; b++) {
+        const mcvd_status st = rollout_job_next_block(job);
+        if (st < 0)
+            return st;
+        if (fwrite(job->block, 1, bytes, spool) != bytes)
+            return spool_failed();
+    }
+    return MCVD_OK;
+}
+
+static mcvd_status write_block_with_truth(rollout_job *job, int64_t skip)
+{
+    mcvd_status st = MCVD_OK;
+
+    for (size_t f = (size_t)skip; st >= 0 && f < (size_t)job->model->data.num_frames; f++) {
+        const bool truth = job->has_truth;
+        if (truth)
+            st = rollout_job_read(job, job->truth);
+        if (st == MCVD_OK)
+            st = rollout_job_write_moment(job, f, truth ? job->truth : NULL);
+    }
+    return st;
+}
+
+/* The blocks in time order: the last one made comes first, without the frames beyond `frames`. */
+static mcvd_status unspool_blocks(rollout_job *job, FILE *spool, int64_t num_blocks)
+{
+    const int64_t num_frames = job->model->data.num_frames;
+    const size_t bytes = job->samples * (size_t)num_frames * job->frame_bytes;
+    mcvd_status st = MCVD_OK;
+
+    if (job->has_truth)
+        st = mcvd_video_reader_seek(job->reader, job->start - job->frames);
+    for (int64_t b = num_blocks; st >= 0 && b-- > 0;) {
+        if (fseeko(spool, (off_t)(b * (int64_t)bytes), SEEK_SET) != 0 ||
+            fread(job->block, 1, bytes, spool) != bytes)
+            return spool_failed();
+        st = write_block_with_truth(job, b == num_blocks - 1 ? num_blocks * num_frames - job->frames
+                                                             : 0);
+    }
+    return st;
+}
+
+static mcvd_status run_backward(rollout_job *job, FILE *spool)
+{
+    const int64_t num_frames = job->model->data.num_frames;
+    const int64_t num_blocks = (job->frames + num_frames - 1) / num_frames;
+    mcvd_status st = spool_blocks(job, spool, num_blocks);
+
+    job->has_truth = job->start >= job->frames;
+    if (st >= 0)
+        st = rollout_job_open_view(job, job->has_truth);
+    if (st >= 0)
+        st = unspool_blocks(job, spool, num_blocks);
+    return st < 0 ? st : write_known(job, job->model->data.num_frames_future);
+}
+
+mcvd_status rollout_job_backward(rollout_job *job)
+{
+    mcvd_status st = choose_future(job);
+
+    if (st >= 0)
+        st = read_known(job, job->start, job->model->data.num_frames_future);
+    if (st >= 0)
+        st = mcvd_rollout_begin(job->rollout, NULL, job->known_f);
+    if (st < 0)
+        return st;
+    FILE *spool = tmpfile();
+    if (!spool)
+        return spool_failed();
+    st = run_backward(job, spool);
+    fclose(spool);
+    return st;
+}

@@ -1,0 +1,401 @@
+/*
+ * A rollout keeps P + U condition frames per trajectory, [P + U, H, W, C], and stacks them for the
+ * network as [H, W, (P + U) * C]. Trajectories run in groups of the network's batch.
+ */
+#include <string.h>
+
+#include <mcvd/rollout.h>
+#include <mcvd/sampler.h>
+
+#include "core/alloc.h"
+#include "core/checked.h"
+#include "core/status.h"
+
+enum { MAX_BLOCKS = 65536 };
+
+struct mcvd_rollout {
+    mcvd_rollout_config config;
+    size_t num_past, num_frames, num_future;
+    size_t pixels, channels; /* H * W, C */
+    size_t frame;            /* floats of a frame */
+    size_t batch;
+    bool past_given, future_given;
+    uint64_t block;
+
+    mcvd_network *network;
+    mcvd_network *own_network; /* NULL when the caller's is used */
+    mcvd_schedule *schedule;
+    mcvd_sampler *sampler;
+    const char *sampler_name;
+    float *known;  /* [samples, P + U, H, W, C] */
+    float *cond;   /* [batch, H, W, (P + U) * C] */
+    float *mask;   /* [batch] 1 = past given */
+    float *x;      /* [batch, H, W, F * C] */
+    float *last_x; /* [samples, H, W, F * C] with init_prev_t */
+    size_t call;   /* network calls of this block over all groups, for progress */
+};
+
+mcvd_rollout_config mcvd_rollout_config_default(const mcvd_config *model_config)
+{
+    return (mcvd_rollout_config) { .task = MCVD_TASK_PREDICT,
+                                   .samples = 1,
+                                   .sampling = model_config->sampling };
+}
+
+/* --- create --- */
+
+/* The word lives in r->config or is a literal. */
+static const char *choose_sampler(const mcvd_config *config, const mcvd_sampling_config *s)
+{
+    if (s->sampler[0])
+        return s->sampler;
+    return strcmp(config->model.version, "DDIM") == 0 ? "ddim" : "ddpm";
+}
+
+static mcvd_status make_sampler(mcvd_rollout *r, const mcvd_config *config)
+{
+    const mcvd_sampling_config *s = &r->config.sampling;
+    const mcvd_schedule_config schedule = { .kind = config->model.sigma_dist,
+                                            .num_timesteps = (int)config->model.num_classes,
+                                            .beta_begin = config->model.sigma_begin,
+                                            .beta_end = config->model.sigma_end };
+    mcvd_sampler_config sampler = mcvd_sampler_config_default();
+    mcvd_status st = mcvd_schedule_create(&r->schedule, &schedule);
+
+    sampler.name = r->sampler_name = choose_sampler(config, s);
+    sampler.prediction = config->model.prediction;
+    sampler.max_batch = r->batch;
+    sampler.numel = r->num_frames * r->frame;
+    sampler.num_steps = (int)s->subsample;
+    sampler.clip = s->clip_before;
+    sampler.denoise = s->denoise;
+    sampler.denoise_label =
+        strcmp(s->denoise_label, "count") == 0 ? MCVD_DENOISE_COUNT_LABEL : MCVD_DENOISE_LAST_LABEL;
+    sampler.eta = s->eta;
+    sampler.t_min = s->init_prev_t;
+    return st < 0 ? st : mcvd_sampler_create(&r->sampler, &sampler, r->schedule);
+}
+
+/* n * a * b floats; NULL when that does not fit. */
+static float *new_floats(size_t n, size_t a, size_t b)
+{
+    size_t bytes = sizeof(float);
+
+    if (!mcvdi_mul_size(&bytes, bytes, n) || !mcvdi_mul_size(&bytes, bytes, a) ||
+        !mcvdi_mul_size(&bytes, bytes, b))
+        return NULL;
+    return mcvdi_alloc_aligned(bytes ? bytes : 1);
+}
+
+static mcvd_status make_buffers(mcvd_rollout *r)
+{
+    const size_t known = r->num_past + r->num_future;
+
+    r->known = new_floats(r->config.samples, known, r->frame);
+    r->cond = new_floats(r->batch, known, r->frame);
+    r->mask = new_floats(r->batch, 1, 1);
+    r->x = new_floats(r->batch, r->num_frames, r->frame);
+    if (r->config.sampling.init_prev_t > 0.0)
+        r->last_x = new_floats(r->config.samples, r->num_frames, r->frame);
+    if (!r->known || !r->cond || !r->mask || !r->x ||
+        (r->config.sampling.init_prev_t > 0.0 && !r->last_x))
+        return mcvdi_fail(MCVD_E_NOMEM, "rollout: out of memory for %zu trajectories",
+                          r->config.samples);
+    return MCVD_OK;
+}
+
+static size_t choose_batch(const mcvd_rollout_config *config)
+{
+    size_t batch = config->batch ? config->batch : (size_t)config->sampling.batch_size;
+
+    if (batch > config->samples)
+        batch = config->samples;
+    return batch ? batch : 1;
+}
+
+static mcvd_status check_config(const mcvd_config *model, const mcvd_rollout_config *config)
+{
+    const char *why = mcvd_task_impossible(model, config->task);
+
+    if (why)
+        return mcvdi_fail(MCVD_E_USAGE, "task %s: %s", mcvd_task_word(config->task), why);
+    if (config->samples < 1)
+        return mcvdi_fail(MCVD_E_RANGE, "rollout: samples = 0, expected at least 1");
+    return MCVD_OK;
+}
+
+static mcvd_rollout *new_rollout(const mcvd_config *model, const mcvd_rollout_config *config,
+                                 size_t batch)
+{
+    mcvd_rollout *r = mcvdi_calloc(1, sizeof *r);
+    const size_t size = (size_t)model->data.image_size;
+
+    if (!r)
+        return NULL;
+    r->config = *config;
+    r->num_past = (size_t)model->data.num_frames_cond;
+    r->num_frames = (size_t)model->data.num_frames;
+    r->num_future = (size_t)model->data.num_frames_future;
+    r->pixels = size * size;
+    r->channels = (size_t)model->data.channels;
+    r->frame = r->pixels * r->channels;
+    r->batch = batch;
+    return r;
+}
+
+static mcvd_status finish(mcvd_rollout **out, mcvd_rollout *r, const mcvd_config *model)
+{
+    mcvd_status st = make_sampler(r, model);
+
+    if (st >= 0)
+        st = make_buffers(r);
+    if (st < 0)
+        mcvd_rollout_free(&r);
+    *out = r;
+    return st;
+}
+
+mcvd_status mcvd_rollout_create_on(mcvd_rollout **out, mcvd_network *network,
+                                   const mcvd_config *model_config,
+                                   const mcvd_rollout_config *config)
+{
+    *out = NULL;
+    const mcvd_status st = check_config(model_config, config);
+    if (st < 0)
+        return st;
+    mcvd_rollout *r = new_rollout(model_config, config, mcvd_network_batch(network));
+    if (!r)
+        return mcvdi_fail(MCVD_E_NOMEM, "rollout: out of memory");
+    r->network = network;
+    return finish(out, r, model_config);
+}
+
+mcvd_status mcvd_rollout_create(mcvd_rollout **out, const mcvd_model *model,
+                                const mcvd_rollout_config *config)
+{
+    const mcvd_config *model_config = mcvd_model_get_config(model);
+
+    *out = NULL;
+    mcvd_status st = check_config(model_config, config);
+    if (st < 0)
+        return st;
+    mcvd_rollout *r = new_rollout(model_config, config, choose_batch(config));
+    if (!r)
+        return mcvdi_fail(MCVD_E_NOMEM, "rollout: out of memory");
+    const mcvd_network_config network = { .batch = r->batch };
+    st = mcvd_network_create(&r->own_network, model, &network);
+    if (st < 0) {
+        mcvd_rollout_free(&r);
+        return st;
+    }
+    r->network = r->own_network;
+    return finish(out, r, model_config);
+}
+
+void mcvd_rollout_free(mcvd_rollout **rollout)
+{
+    mcvd_rollout *r = *rollout;
+
+    if (!r)
+        return;
+    mcvd_sampler_free(&r->sampler);
+    mcvd_schedule_free(&r->schedule);
+    mcvd_network_free(&r->own_network);
+    mcvdi_free_aligned(r->known);
+    mcvdi_free_aligned(r->cond);
+    mcvdi_free_aligned(r->mask);
+    mcvdi_free_aligned(r->x);
+    mcvdi_free_aligned(r->last_x);
+    mcvdi_free(r);
+    *rollout = NULL;
+}
+
+/* --- known frames --- */
+
+static float *known_of(const mcvd_rollout *r, size_t sample)
+{
+    return r->known + sample * (r->num_past + r->num_future) * r->frame;
+}
+
+mcvd_status mcvd_rollout_begin(mcvd_rollout *rollout, const float *past, const float *future)
+{
+    mcvd_rollout *r = rollout;
+    const mcvd_task task = r->config.task;
+
+    r->past_given = task == MCVD_TASK_PREDICT || task == MCVD_TASK_INTERP;
+    r->future_given = task == MCVD_TASK_PREDICT_PAST || task == MCVD_TASK_INTERP;
+    if ((r->past_given && !past) || (r->future_given && !future))
+        return mcvdi_fail(MCVD_E_STATE, "rollout: task %s needs %s frames", mcvd_task_word(task),
+                          r->past_given && !past ? "past" : "future");
+    r->block = 0;
+    for (size_t s = 0; s < r->config.samples; s++) {
+        float *known = known_of(r, s);
+        memset(known, 0, (r->num_past + r->num_future) * r->frame * sizeof(float));
+        if (r->past_given)
+            memcpy(known, past, r->num_past * r->frame * sizeof(float));
+        if (r->future_given)
+            memcpy(known + r->num_past * r->frame, future,
+                   r->num_future * r->frame * sizeof(float));
+    }
+    return MCVD_OK;
+}
+
+/* [n, H * W, C] frames <-> [H * W, n * C] stack: one block of the network per trajectory. */
+static void stack_frames(float *stack, const float *frames, size_t n, size_t pixels, size_t c)
+{
+    for (size_t f = 0; f < n; f++)
+        for (size_t p = 0; p < pixels; p++)
+            memcpy(stack + (p * n + f) * c, frames + (f * pixels + p) * c, c * sizeof(float));
+}
+
+static void unstack_frames(float *frames, const float *stack, size_t n, size_t pixels, size_t c)
+{
+    for (size_t f = 0; f < n; f++)
+        for (size_t p = 0; p < pixels; p++)
+            memcpy(frames + (f * pixels + p) * c, stack + (p * n + f) * c, c * sizeof(float));
+}
+
+/* frames[0..n) <- the last n of (frames ++ block). */
+static void slide_forward(float *frames, size_t n, const float *block, size_t num_block,
+                          size_t frame)
+{
+    const size_t kept = n > num_block ? n - num_block : 0;
+    const size_t taken = n - kept;
+
+    memmove(frames, frames + taken * frame, kept * frame * sizeof(float));
+    memcpy(frames + kept * frame, block + (num_block - taken) * frame,
+           taken * frame * sizeof(float));
+}
+
+/* frames[0..n) <- the first n of (block ++ frames). */
+static void slide_backward(float *frames, size_t n, const float *block, size_t num_block,
+                           size_t frame)
+{
+    const size_t taken = n < num_block ? n : num_block;
+
+    memmove(frames + taken * frame, frames, (n - taken) * frame * sizeof(float));
+    memcpy(frames, block, taken * frame * sizeof(float));
+}
+
+static void slide(mcvd_rollout *r, size_t sample, const float *block)
+{
+    float *known = known_of(r, sample);
+
+    switch (r->config.task) {
+    case MCVD_TASK_PREDICT:
+    case MCVD_TASK_GENERATE:
+        slide_forward(known, r->num_past, block, r->num_frames, r->frame);
+        break;
+    case MCVD_TASK_PREDICT_PAST:
+        slide_backward(known + r->num_past * r->frame, r->num_future, block, r->num_frames,
+                       r->frame);
+        break;
+    case MCVD_TASK_INTERP:
+    case MCVD_NUM_TASKS:
+        break;
+    }
+}
+
+/* --- one block --- */
+
+static mcvd_status denoise(void *user, const float *x_t, const double *t, size_t batch, float *out)
+{
+    mcvd_rollout *r = user;
+    const mcvd_network_input in = {
+        .x = x_t, .t = t, .cond = r->num_past + r->num_future ? r->cond : NULL, .cond_mask = r->mask
+    };
+    (void)batch; /* always the network's own */
+    return mcvd_network_forward(r->network, &in, out);
+}
+
+static int report_progress(void *user, int call, int num_calls, const float *x)
+{
+    mcvd_rollout *r = user;
+    const size_t groups = (r->config.samples + r->batch - 1) / r->batch;
+
+    (void)call;
+    (void)x;
+    r->call++;
+    return r->config.progress
+               ? r->config.progress(r->config.progress_user, r->call, groups * (size_t)num_calls)
+               : 0;
+}
+
+/* Trajectories [first, first + batch); the last group repeats its last one to fill the batch. */
+static size_t trajectory(const mcvd_rollout *r, size_t first, size_t b)
+{
+    return first + b < r->config.samples ? first + b : r->config.samples - 1;
+}
+
+static void prepare_group(mcvd_rollout *r, size_t first, const mcvd_noise_philox *noise)
+{
+    const size_t known = r->num_past + r->num_future;
+    const size_t numel = r->num_frames * r->frame;
+    const bool past_given = r->past_given || (r->config.task == MCVD_TASK_GENERATE && r->block);
+
+    mcvd_noise_philox_start(noise, r->x, r->batch, numel);
+    for (size_t b = 0; b < r->batch; b++) {
+        const size_t s = trajectory(r, first, b);
+        stack_frames(r->cond + b * known * r->frame, known_of(r, s), known, r->pixels, r->channels);
+        r->mask[b] = past_given ? 1.0f : 0.0f;
+        if (r->last_x && r->block)
+            memcpy(r->x + b * numel, r->last_x + s * numel, numel * sizeof(float));
+    }
+}
+
+static mcvd_status run_group(mcvd_rollout *r, size_t first, float *frames)
+{
+    const size_t numel = r->num_frames * r->frame;
+    mcvd_noise_philox noise = { r->config.seed, first, r->block };
+    const mcvd_sampler_job job = { .batch = r->batch,
+                                   .denoiser = denoise,
+                                   .denoiser_user = r,
+                                   .noise = mcvd_noise_philox_draw,
+                                   .noise_user = &noise,
+                                   .progress = report_progress,
+                                   .progress_user = r };
+    prepare_group(r, first, &noise);
+    const mcvd_status st = mcvd_sampler_run(r->sampler, &job, r->x);
+    if (st < 0)
+        return st;
+    for (size_t b = 0; b < r->batch && first + b < r->config.samples; b++) {
+        if (r->last_x)
+            memcpy(r->last_x + (first + b) * numel, r->x + b * numel, numel * sizeof(float));
+        unstack_frames(frames + (first + b) * numel, r->x + b * numel, r->num_frames, r->pixels,
+                       r->channels);
+    }
+    return MCVD_OK;
+}
+
+mcvd_status mcvd_rollout_next(mcvd_rollout *rollout, float *frames)
+{
+    mcvd_rollout *r = rollout;
+    mcvd_status st = MCVD_OK;
+
+    if (r->block >= MAX_BLOCKS)
+        return mcvdi_fail(MCVD_E_RANGE, "rollout: %d blocks are the most", MAX_BLOCKS);
+    r->call = 0;
+    for (size_t first = 0; st >= 0 && first < r->config.samples; first += r->batch)
+        st = run_group(r, first, frames);
+    if (st < 0)
+        return st;
+    for (size_t s = 0; s < r->config.samples; s++)
+        slide(r, s, frames + s * r->num_frames * r->frame);
+    r->block++;
+    return MCVD_OK;
+}
+
+int mcvd_rollout_num_steps(const mcvd_rollout *rollout)
+{
+    return mcvd_sampler_num_steps(rollout->sampler);
+}
+
+int mcvd_rollout_num_calls(const mcvd_rollout *rollout)
+{
+    return mcvd_sampler_num_calls(rollout->sampler);
+}
+
+const char *mcvd_rollout_sampler_name(const mcvd_rollout *rollout)
+{
+    return rollout->sampler_name;
+}
