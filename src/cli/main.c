@@ -2,7 +2,9 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <mcvd/log.h>
 #if __has_include(<mcvd/version.h>)
@@ -117,8 +119,23 @@ static mcvd_status run(int argc, char **argv)
     return found ? found->run(argc - 1, argv + 1) : fail_unknown(argv[1]);
 }
 
+/*
+ * Idle OpenMP threads spin before they sleep. When other programs want the same cores, each barrier
+ * then costs a time slice: a rollout beside one busy process took 100 times longer. libgomp reads
+ * its settings before main, so the program starts itself once more with a short spin, unless the
+ * user has chosen a policy.
+ */
+static void prefer_sleeping_threads(char **argv)
+{
+    if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT"))
+        return;
+    if (setenv("GOMP_SPINCOUNT", "1000", 1) == 0)
+        execv("/proc/self/exe", argv); /* without /proc: go on as we are */
+}
+
 int main(int argc, char **argv)
 {
+    prefer_sleeping_threads(argv);
     mcvd_log_set(print_log, NULL);
 
     mcvd_status st = run(argc, argv);
