@@ -40,6 +40,7 @@ struct movie_sink {
     mcvdi_palette *palette; /* RGB GIF */
     uint8_t *indices;
     int64_t last_pts;
+    bool trailer_due; /* the header is written, the trailer is not */
 };
 
 static const movie_kind kinds[] = {
@@ -205,6 +206,7 @@ static mcvd_status write_header(movie_sink *s)
     av_dict_free(&options);
     if (error < 0)
         return mcvdi_libav_fail(MCVD_E_IO, error, s->base.path, "writing");
+    s->trailer_due = true;
     return MCVD_OK;
 }
 
@@ -379,6 +381,7 @@ static mcvd_status movie_finish(mcvdi_sink *sink)
     mcvd_status st = encode(s, NULL);
     if (st < 0)
         return st;
+    s->trailer_due = false;
     int error = av_write_trailer(s->format);
     if (error >= 0 && s->format->pb->error < 0)
         error = s->format->pb->error;
@@ -394,6 +397,10 @@ static void movie_free(mcvdi_sink *sink)
 {
     movie_sink *s = (movie_sink *)sink;
 
+    /* These muxers keep a packet until the trailer; the file that it goes to is dropped. */
+    if (s->trailer_due &&
+        (strcmp(s->kind->muxer, "gif") == 0 || strcmp(s->kind->muxer, "apng") == 0))
+        (void)av_write_trailer(s->format);
     if (s->format) {
         (void)avio_closep(&s->format->pb);
         avformat_free_context(s->format);
