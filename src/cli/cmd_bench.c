@@ -18,7 +18,7 @@
 #include <mcvd/version.h>
 
 #include "cli/fail.h"
-#include "cli/json_text.h"
+#include "cli/figures.h"
 #include "cli/parse.h"
 #include "cli/settings.h"
 #include "cli/shared.h"
@@ -363,38 +363,6 @@ static double peak_rss_mb(void)
 
 /* --- printing --- */
 
-typedef enum figure_kind { FIGURE_NUMBER, FIGURE_COUNT, FIGURE_TEXT } figure_kind;
-
-typedef struct figure {
-    const char *name;
-    figure_kind kind;
-    double number;
-    const char *text;
-} figure;
-
-static void print_figures(const figure *figures, size_t count, bool json)
-{
-    for (size_t i = 0; i < count; i++) {
-        const figure *f = &figures[i];
-        if (json)
-            printf("%s\"%s\":", i ? "," : "{", f->name);
-        else
-            printf("%-16s ", f->name);
-        if (f->kind == FIGURE_NUMBER)
-            printf("%.5g", f->number);
-        else if (f->kind == FIGURE_COUNT)
-            printf("%.0f", f->number);
-        else if (json)
-            mcvdi_json_string(stdout, f->text);
-        else
-            printf("%s", *f->text ? f->text : "-");
-        if (!json)
-            putchar('\n');
-    }
-    if (json)
-        puts("}");
-}
-
 static void report(const bench_job *job, const bench_args *a, const bench_times *times)
 {
     char cpu[128] = "";
@@ -404,35 +372,35 @@ static void report(const bench_job *job, const bench_args *a, const bench_times 
 
     if (!system_line("/proc/cpuinfo", "model name", cpu, sizeof cpu))
         cpu[0] = '\0';
-    const figure figures[] = {
-        { "config", FIGURE_TEXT, 0.0,
+    const mcvdi_figure figures[] = {
+        { "config", MCVDI_FIGURE_TEXT, 0.0,
           a->config  ? a->config
           : a->model ? a->model
                      : "" },
-        { "mode", FIGURE_TEXT, 0.0, a->mode },
-        { "batch", FIGURE_COUNT, (double)job->batch, NULL },
-        { "runs", FIGURE_COUNT, (double)times->runs, NULL },
-        { "ms", FIGURE_NUMBER, 1e3 * seconds, NULL },
-        { "ms_min", FIGURE_NUMBER, 1e3 * times->seconds[0], NULL },
-        { "samples_per_s", FIGURE_NUMBER, (double)job->batch / seconds, NULL },
-        { "gmac", FIGURE_NUMBER, 1e-9 * job->macs, NULL },
-        { "gflops", FIGURE_NUMBER, gflops, NULL },
-        { "peak_gflops", FIGURE_NUMBER, peak, NULL },
-        { "peak_gflops_max", FIGURE_NUMBER, times->peaks[times->runs - 1], NULL },
-        { "peak_share", FIGURE_NUMBER, gflops / peak, NULL },
-        { "rss_mb", FIGURE_NUMBER, peak_rss_mb(), NULL },
-        { "activation_mb", FIGURE_NUMBER, 1e-6 * (double)job->bytes_activations, NULL },
-        { "weights_mb", FIGURE_NUMBER, 1e-6 * (double)job->num_params * sizeof(float), NULL },
-        { "params", FIGURE_COUNT, (double)job->num_params, NULL },
-        { "threads", FIGURE_COUNT, (double)mcvd_num_threads(), NULL },
-        { "onednn_version", FIGURE_TEXT, 0.0, mcvd_onednn_version() },
-        { "onednn_isa", FIGURE_TEXT, 0.0, mcvd_onednn_isa() },
-        { "openblas_core", FIGURE_TEXT, 0.0, mcvd_openblas_core() },
-        { "kernels", FIGURE_TEXT, 0.0, mcvd_kernel_level() },
-        { "peak_kernel", FIGURE_TEXT, 0.0, mcvd_peak_kernel() },
-        { "cpu", FIGURE_TEXT, 0.0, cpu },
+        { "mode", MCVDI_FIGURE_TEXT, 0.0, a->mode },
+        { "batch", MCVDI_FIGURE_COUNT, (double)job->batch, NULL },
+        { "runs", MCVDI_FIGURE_COUNT, (double)times->runs, NULL },
+        { "ms", MCVDI_FIGURE_NUMBER, 1e3 * seconds, NULL },
+        { "ms_min", MCVDI_FIGURE_NUMBER, 1e3 * times->seconds[0], NULL },
+        { "samples_per_s", MCVDI_FIGURE_NUMBER, (double)job->batch / seconds, NULL },
+        { "gmac", MCVDI_FIGURE_NUMBER, 1e-9 * job->macs, NULL },
+        { "gflops", MCVDI_FIGURE_NUMBER, gflops, NULL },
+        { "peak_gflops", MCVDI_FIGURE_NUMBER, peak, NULL },
+        { "peak_gflops_max", MCVDI_FIGURE_NUMBER, times->peaks[times->runs - 1], NULL },
+        { "peak_share", MCVDI_FIGURE_NUMBER, gflops / peak, NULL },
+        { "rss_mb", MCVDI_FIGURE_NUMBER, peak_rss_mb(), NULL },
+        { "activation_mb", MCVDI_FIGURE_NUMBER, 1e-6 * (double)job->bytes_activations, NULL },
+        { "weights_mb", MCVDI_FIGURE_NUMBER, 1e-6 * (double)job->num_params * sizeof(float), NULL },
+        { "params", MCVDI_FIGURE_COUNT, (double)job->num_params, NULL },
+        { "threads", MCVDI_FIGURE_COUNT, (double)mcvd_num_threads(), NULL },
+        { "onednn_version", MCVDI_FIGURE_TEXT, 0.0, mcvd_onednn_version() },
+        { "onednn_isa", MCVDI_FIGURE_TEXT, 0.0, mcvd_onednn_isa() },
+        { "openblas_core", MCVDI_FIGURE_TEXT, 0.0, mcvd_openblas_core() },
+        { "kernels", MCVDI_FIGURE_TEXT, 0.0, mcvd_kernel_level() },
+        { "peak_kernel", MCVDI_FIGURE_TEXT, 0.0, mcvd_peak_kernel() },
+        { "cpu", MCVDI_FIGURE_TEXT, 0.0, cpu },
     };
-    print_figures(figures, sizeof figures / sizeof figures[0], a->json);
+    mcvdi_figures_print(figures, sizeof figures / sizeof figures[0], a->json);
 }
 
 mcvd_status mcvdi_cmd_bench(int argc, char **argv)

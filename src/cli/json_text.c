@@ -6,7 +6,7 @@ void mcvdi_json_string(FILE *file, const char *text)
     for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
         if (*c == '"' || *c == '\\')
             fprintf(file, "\\%c", *c);
-        else if (*c < 0x20)
+        else if (*c < 0x20 || *c == 0x7f)
             fprintf(file, "\\u%04x", *c);
         else
             putc(*c, file);
