@@ -3,3 +3,14 @@ mcvd_add_test(NAME system_trainer SOURCES system/test_trainer.c
 mcvd_add_test(NAME system_train_run SOURCES system/test_train_run.c
     AREAS train model data video ops graph diffusion core TIMEOUT 600)
 
+# The program itself: signals, kills, full disks, exit statuses.
+foreach(part status signals kills)
+    add_test(NAME system_train_${part}
+        COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/system/train_${part}.sh
+            $<TARGET_FILE:mcvd> ${PROJECT_SOURCE_DIR})
+    set_tests_properties(system_train_${part} PROPERTIES TIMEOUT 600)
+endforeach()
+add_test(NAME system_train_20_kills
+    COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/system/train_kills.sh
+        $<TARGET_FILE:mcvd> ${PROJECT_SOURCE_DIR} 20)
+set_tests_properties(system_train_20_kills PROPERTIES TIMEOUT 1800 LABELS slow)
