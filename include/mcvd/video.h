@@ -22,7 +22,9 @@
  *
  * Order and damage. Frames come in display order with the timestamps that ffprobe shows. A damaged
  * or cut off frame stops the reader with MCVD_E_DECODE unless config.conceal asks to go on.
- * Containers without a frame index (mpegts, y4m at a frame border) simply end where they are cut.
+ * mp4, mkv, avi, apng and y4m tell a file that was cut off; mpegts, GIF and y4m at a frame border
+ * do not, and simply end. FFmpeg's own messages become debug lines of our log; its log callback is
+ * a process-wide setting that the first reader or writer installs.
  */
 #ifndef MCVD_VIDEO_H
 #define MCVD_VIDEO_H

@@ -234,6 +234,8 @@ static mcvd_status open_format(mcvdi_input *input, const char *path,
     av_dict_set(&options, "protocol_whitelist", "file,pipe", 0);
     const int error = avformat_open_input(&input->format, NULL, found, &options);
     av_dict_free(&options);
+    if (error < 0 && !input->owned)
+        return mcvdi_fail(MCVD_E_FORMAT, "-: expected y4m (YUV4MPEG2) on stdin");
     if (error < 0) /* the context is gone by now */
         return mcvdi_libav_fail(MCVD_E_FORMAT, error, path, "the video's header is damaged");
     return MCVD_OK;

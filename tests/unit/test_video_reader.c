@@ -1,5 +1,6 @@
 #include <mcvd/video.h>
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include "support/hashed.h"
@@ -244,6 +245,38 @@ static void wrong_configs_are_refused(void **state)
     mcvd_video_reader_free(&reader);
 }
 
+static void use_as_stdin(const char *path)
+{
+    const int fd = open(path, O_RDONLY);
+
+    CHECK_TRUE(fd >= 0);
+    CHECK_TRUE(dup2(fd, STDIN_FILENO) == STDIN_FILENO);
+    CHECK_EQ(close(fd), 0);
+}
+
+static void y4m_on_stdin(void **state)
+{
+    const mcvd_video_writer_config c = clip_config(16, 12, 1);
+    mcvd_video_reader_config rc = mcvd_video_reader_config_default();
+    mcvd_video_reader *reader = NULL;
+    mcvd_frame frame;
+
+    (void)state;
+    rc.channels = 1;
+    write_clip(clip_path("in.y4m"), &c, 5);
+    use_as_stdin(clip_path("in.y4m"));
+    CHECK_OK(mcvd_video_reader_open(&reader, "-", &rc));
+    CHECK_OK(mcvd_video_reader_seek(reader, 3));
+    CHECK_OK(mcvd_video_reader_next(reader, &frame));
+    CHECK_EQ(clip_difference(&frame, &c, 3), 0);
+    CHECK_STATUS(mcvd_video_reader_seek(reader, 0), MCVD_E_UNSUPPORTED);
+    mcvd_video_reader_free(&reader);
+    write_clip(clip_path("in.mkv"), &c, 5);
+    use_as_stdin(clip_path("in.mkv"));
+    CHECK_STATUS(mcvd_video_reader_open(&reader, "-", &rc), MCVD_E_FORMAT);
+    CHECK_MESSAGE("y4m");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -255,6 +288,7 @@ int main(void)
         cmocka_unit_test(sizes_may_change_when_resized),
         cmocka_unit_test(ppm_and_pgm_are_read),
         cmocka_unit_test(reading_all_has_a_cap),
+        cmocka_unit_test(y4m_on_stdin),
         cmocka_unit_test(wrong_configs_are_refused),
     };
 
