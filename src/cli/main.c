@@ -1,5 +1,6 @@
 /* The program mcvd: finds the subcommand, prints the message of a failure, sets the exit status. */
 #include <errno.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -136,7 +137,9 @@ static void prefer_sleeping_threads(char **argv)
 int main(int argc, char **argv)
 {
     prefer_sleeping_threads(argv);
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write error with a message */
     mcvd_log_set(print_log, NULL);
+    signal(SIGXFSZ, SIG_IGN); /* a file size limit is a failed write, cleaned up after */
 
     mcvd_status st = run(argc, argv);
     if ((fflush(stdout) != 0 || ferror(stdout)) && st >= 0)
