@@ -1,2 +1,2 @@
 mcvd_add_test(NAME gradcheck_unet SOURCES gradcheck/test_unet.c AREAS model ops graph core
-    TIMEOUT 300)
+    TIMEOUT 600)
