@@ -48,6 +48,8 @@ MCVD_API const char *mcvd_task_untrained(const mcvd_config *config, mcvd_task ta
 
 typedef struct mcvd_rollout mcvd_rollout;
 
+enum { MCVD_ROLLOUT_MAX_BLOCKS = 65536 }; /* each block has noise of its own up to here */
+
 /** After each network call; anything but 0 stops the block with MCVD_E_INTERRUPTED. */
 typedef int (*mcvd_rollout_progress_fn)(void *user, size_t call, size_t num_calls);
 
@@ -88,11 +90,24 @@ MCVD_API mcvd_status mcvd_rollout_begin(mcvd_rollout *rollout, const float *past
                                         const float *future);
 
 /**
+ * The same with known frames of its own for every trajectory, so that one rollout works on several
+ * clips at once.
+ * @param first   number of the first trajectory: its noise is that of trajectory `first` of a
+ *                rollout begun with mcvd_rollout_begin, whatever the split into rollouts
+ * @param past    [samples] pointers as for mcvd_rollout_begin; NULL where the task reads none
+ * @param future  [samples]
+ * @return MCVD_OK, MCVD_E_STATE (frames of the task are NULL)
+ */
+MCVD_API mcvd_status mcvd_rollout_begin_each(mcvd_rollout *rollout, uint64_t first,
+                                             const float *const *past, const float *const *future);
+
+/**
  * The next block: num_frames frames of every trajectory, in time order inside the block. Blocks of
  * predict-past come nearest first: block 0 ends where the known future begins.
  * @param frames  [samples, num_frames, H, W, C], output; about [-1, 1], not cut, since the next
  * block is conditioned on what the sampler made
- * @return MCVD_OK, MCVD_E_INTERRUPTED, MCVD_E_NONFINITE, MCVD_E_RANGE (65536 blocks done)
+ * @return MCVD_OK, MCVD_E_INTERRUPTED, MCVD_E_NONFINITE, MCVD_E_RANGE (MCVD_ROLLOUT_MAX_BLOCKS
+ *         done), MCVD_E_STATE (mcvd_rollout_begin was not called since create or a failure)
  *
  * Allocates nothing.
  */

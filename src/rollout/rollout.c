@@ -10,8 +10,7 @@
 #include "core/alloc.h"
 #include "core/checked.h"
 #include "core/status.h"
-
-enum { MAX_BLOCKS = 65536 };
+#include "rollout/known.h"
 
 struct mcvd_rollout {
     mcvd_rollout_config config;
@@ -19,8 +18,10 @@ struct mcvd_rollout {
     size_t pixels, channels; /* H * W, C */
     size_t frame;            /* floats of a frame */
     size_t batch;
+    bool begun;
     bool past_given, future_given;
     uint64_t block;
+    uint64_t first_trajectory; /* number of trajectory 0, for its noise */
 
     mcvd_network *network;
     mcvd_network *own_network; /* NULL when the caller's is used */
@@ -217,27 +218,61 @@ static float *known_of(const mcvd_rollout *r, size_t sample)
     return r->known + sample * (r->num_past + r->num_future) * r->frame;
 }
 
-mcvd_status mcvd_rollout_begin(mcvd_rollout *rollout, const float *past, const float *future)
+static mcvd_status fail_missing(const mcvd_rollout *r, const char *which)
 {
-    mcvd_rollout *r = rollout;
+    return mcvdi_fail(MCVD_E_STATE, "rollout: task %s needs %s frames",
+                      mcvd_task_word(r->config.task), which);
+}
+
+/* The known frames of one trajectory; what the task masks is 0. */
+static mcvd_status set_known(const mcvd_rollout *r, size_t sample, const float *past,
+                             const float *future)
+{
+    float *known = known_of(r, sample);
+
+    if (r->past_given && !past)
+        return fail_missing(r, "past");
+    if (r->future_given && !future)
+        return fail_missing(r, "future");
+    memset(known, 0, (r->num_past + r->num_future) * r->frame * sizeof(float));
+    if (r->past_given)
+        memcpy(known, past, r->num_past * r->frame * sizeof(float));
+    if (r->future_given)
+        memcpy(known + r->num_past * r->frame, future, r->num_future * r->frame * sizeof(float));
+    return MCVD_OK;
+}
+
+static void start_at(mcvd_rollout *r, uint64_t first)
+{
     const mcvd_task task = r->config.task;
 
     r->past_given = task == MCVD_TASK_PREDICT || task == MCVD_TASK_INTERP;
     r->future_given = task == MCVD_TASK_PREDICT_PAST || task == MCVD_TASK_INTERP;
-    if ((r->past_given && !past) || (r->future_given && !future))
-        return mcvdi_fail(MCVD_E_STATE, "rollout: task %s needs %s frames", mcvd_task_word(task),
-                          r->past_given && !past ? "past" : "future");
     r->block = 0;
-    for (size_t s = 0; s < r->config.samples; s++) {
-        float *known = known_of(r, s);
-        memset(known, 0, (r->num_past + r->num_future) * r->frame * sizeof(float));
-        if (r->past_given)
-            memcpy(known, past, r->num_past * r->frame * sizeof(float));
-        if (r->future_given)
-            memcpy(known + r->num_past * r->frame, future,
-                   r->num_future * r->frame * sizeof(float));
-    }
-    return MCVD_OK;
+    r->first_trajectory = first;
+}
+
+mcvd_status mcvd_rollout_begin(mcvd_rollout *rollout, const float *past, const float *future)
+{
+    mcvd_status st = MCVD_OK;
+
+    start_at(rollout, 0);
+    for (size_t s = 0; st >= 0 && s < rollout->config.samples; s++)
+        st = set_known(rollout, s, past, future);
+    rollout->begun = st >= 0;
+    return st;
+}
+
+mcvd_status mcvd_rollout_begin_each(mcvd_rollout *rollout, uint64_t first, const float *const *past,
+                                    const float *const *future)
+{
+    mcvd_status st = MCVD_OK;
+
+    start_at(rollout, first);
+    for (size_t s = 0; st >= 0 && s < rollout->config.samples; s++)
+        st = set_known(rollout, s, past ? past[s] : NULL, future ? future[s] : NULL);
+    rollout->begun = st >= 0;
+    return st;
 }
 
 /* [n, H * W, C] frames <-> [H * W, n * C] stack: one block of the network per trajectory. */
@@ -255,45 +290,11 @@ static void unstack_frames(float *frames, const float *stack, size_t n, size_t p
             memcpy(frames + (f * pixels + p) * c, stack + (p * n + f) * c, c * sizeof(float));
 }
 
-/* frames[0..n) <- the last n of (frames ++ block). */
-static void slide_forward(float *frames, size_t n, const float *block, size_t num_block,
-                          size_t frame)
-{
-    const size_t kept = n > num_block ? n - num_block : 0;
-    const size_t taken = n - kept;
-
-    memmove(frames, frames + taken * frame, kept * frame * sizeof(float));
-    memcpy(frames + kept * frame, block + (num_block - taken) * frame,
-           taken * frame * sizeof(float));
-}
-
-/* frames[0..n) <- the first n of (block ++ frames). */
-static void slide_backward(float *frames, size_t n, const float *block, size_t num_block,
-                           size_t frame)
-{
-    const size_t taken = n < num_block ? n : num_block;
-
-    memmove(frames + taken * frame, frames, (n - taken) * frame * sizeof(float));
-    memcpy(frames, block, taken * frame * sizeof(float));
-}
-
 static void slide(mcvd_rollout *r, size_t sample, const float *block)
 {
-    float *known = known_of(r, sample);
+    const mcvdi_known known = { known_of(r, sample), r->num_past, r->num_future, r->frame };
 
-    switch (r->config.task) {
-    case MCVD_TASK_PREDICT:
-    case MCVD_TASK_GENERATE:
-        slide_forward(known, r->num_past, block, r->num_frames, r->frame);
-        break;
-    case MCVD_TASK_PREDICT_PAST:
-        slide_backward(known + r->num_past * r->frame, r->num_future, block, r->num_frames,
-                       r->frame);
-        break;
-    case MCVD_TASK_INTERP:
-    case MCVD_NUM_TASKS:
-        break;
-    }
+    mcvdi_known_slide(&known, r->config.task, block, r->num_frames);
 }
 
 /* --- one block --- */
@@ -346,7 +347,7 @@ static void prepare_group(mcvd_rollout *r, size_t first, const mcvd_noise_philox
 static mcvd_status run_group(mcvd_rollout *r, size_t first, float *frames)
 {
     const size_t numel = r->num_frames * r->frame;
-    mcvd_noise_philox noise = { r->config.seed, first, r->block };
+    mcvd_noise_philox noise = { r->config.seed, r->first_trajectory + first, r->block };
     const mcvd_sampler_job job = { .batch = r->batch,
                                    .denoiser = denoise,
                                    .denoiser_user = r,
@@ -372,11 +373,15 @@ mcvd_status mcvd_rollout_next(mcvd_rollout *rollout, float *frames)
     mcvd_rollout *r = rollout;
     mcvd_status st = MCVD_OK;
 
-    if (r->block >= MAX_BLOCKS)
-        return mcvdi_fail(MCVD_E_RANGE, "rollout: %d blocks are the most", MAX_BLOCKS);
+    if (!r->begun)
+        return mcvdi_fail(MCVD_E_STATE, "rollout: a block before the known frames were set");
+    if (r->block >= MCVD_ROLLOUT_MAX_BLOCKS)
+        return mcvdi_fail(MCVD_E_RANGE, "rollout: %d blocks are the most",
+                          (int)MCVD_ROLLOUT_MAX_BLOCKS);
     r->call = 0;
     for (size_t first = 0; st >= 0 && first < r->config.samples; first += r->batch)
         st = run_group(r, first, frames);
+    r->begun = st >= 0; /* a broken off block may have moved last_x of some trajectories */
     if (st < 0)
         return st;
     for (size_t s = 0; s < r->config.samples; s++)

@@ -1,0 +1,2 @@
+mcvd_add_test(NAME unit_rollout SOURCES unit/test_rollout.c
+    AREAS rollout model data video ops graph diffusion core TIMEOUT 300)
