@@ -5,13 +5,14 @@
 #include <mcvd/status.h>
 
 /* In the order of `mcvd --help`. */
-#define MCVDI_COMMAND_LIST(X)                                                      \
-    X(rollout, "predict, fill in or generate frames of a video")                   \
-    X(train, "train a model on videos or on moving digits")                        \
-    X(metrics, "PSNR and SSIM of a video, or a folder of them, against the truth") \
-    X(forward, "run the network once on tensors from a file")                      \
-    X(info, "what a model, checkpoint, run, video, data set or configuration is")  \
-    X(bench, "time a network against the peak of this processor")                  \
+#define MCVDI_COMMAND_LIST(X)                                                         \
+    X(rollout, "predict, fill in or generate frames of a video")                      \
+    X(train, "train a model on videos or on moving digits")                           \
+    X(metrics, "PSNR and SSIM of a video, or a folder of them, against the truth")    \
+    X(eval, "benchmark a model beside copying, mean, black and linear extrapolation") \
+    X(forward, "run the network once on tensors from a file")                         \
+    X(info, "what a model, checkpoint, run, video, data set or configuration is")     \
+    X(bench, "time a network against the peak of this processor")                     \
     X(config, "print the resolved configuration, or every key")
 
 /*

@@ -14,6 +14,7 @@
 #include "cli/settings.h"
 #include "cli/shared.h"
 #include "cli/signals.h"
+#include "cli/train_samples.h"
 
 enum { PATH_BYTES = 4096 };
 
@@ -93,6 +94,7 @@ static const mcvdi_arg_table table = {
     "train",
     "Train a model. Without any option: the shipped recipe on moving digits.\n"
     "The run folder holds config.json, journal.jsonl (a line per step), checkpoints/, samples/\n"
+    "(true frames above those of the model every training.sample_freq steps)\n"
     "and model.safetensors (the averaged weights), which `mcvd rollout --model` takes.\n"
     "Ctrl-C stops after a checkpoint; --resume continues.",
     args,
@@ -150,6 +152,22 @@ static void on_validate(void *user, uint64_t step, double loss)
 {
     (void)step;
     ((train_view *)user)->validation = loss;
+}
+
+/* A picture that fails does not end a training: it says why and goes on. */
+static mcvd_status on_sample(void *user, uint64_t step, mcvd_network *network,
+                             const mcvd_batch *batch)
+{
+    const train_view *v = user;
+    const mcvd_status st =
+        mcvdi_train_samples_write(v->folder, step, network, &v->run->config, batch);
+
+    if (st < 0 && st != MCVD_E_INTERRUPTED) {
+        mcvdi_progress_wipe();
+        fprintf(stderr, "mcvd: warning: no sample picture of step %" PRIu64 ": %s\n", step,
+                mcvdi_cli_message());
+    }
+    return MCVD_OK; /* a signal is seen again after the next step, which writes a checkpoint */
 }
 
 /* --- setting up --- */
@@ -211,6 +229,7 @@ static mcvd_status set_up(const train_args *a, train_view *v, mcvd_train_run_con
     run->on_start = on_start;
     run->on_step = on_step;
     run->on_validate = on_validate;
+    run->on_sample = on_sample;
     v->run = run;
     return mcvd_config_check(&run->config);
 }

@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/alloc.h"
+#include "core/status.h"
+
 enum { CELL = 64 };
 
 static bool has(const mcvd_eval_report *report, int metric)
@@ -184,12 +187,82 @@ static void add_definitions(const mcvd_eval_report *report, const char *line_end
     mcvdi_text_add(text, "best: each metric takes its own best trajectory of a clip%s", line_end);
 }
 
+/* ---- the curve over the horizon -------------------------------------------------------------- */
+
+enum { CURVE_WIDTH = 12, MAX_CURVES = 2 * MCVDI_EVAL_MAX_ROWS };
+
+/* One column: a method, its best or mean trajectory, and its values by frame. */
+typedef struct curve_column {
+    char label[CELL];
+    double *values; /* [frames] */
+} curve_column;
+
+static mcvd_status fill_column(const mcvd_eval_report *report, const mcvdi_eval_row *row,
+                               mcvd_over_k over, curve_column *column)
+{
+    if (row->trajectories > 1)
+        snprintf(column->label, CELL, "%s %s", row->name, over == MCVD_BEST_OF_K ? "best" : "mean");
+    else
+        snprintf(column->label, CELL, "%s", row->name);
+    column->values = mcvdi_malloc((size_t)report->protocol.frames * sizeof *column->values);
+    if (!column->values)
+        return mcvdi_fail(MCVD_E_NOMEM, "report: a curve");
+    return mcvdi_eval_row_curve(report, row, MCVD_METRIC_PSNR, over, column->values);
+}
+
+static void add_curve_lines(const mcvd_eval_report *report, const curve_column *columns_of,
+                            size_t count, const table_style *style, mcvdi_text *text)
+{
+    const int width = style->widths[2] ? CURVE_WIDTH : 0;
+
+    mcvdi_text_add(text, "%s%-*s", style->row_start, width, "psnr of frame");
+    for (size_t i = 0; i < count; i++)
+        mcvdi_text_add(text, "%s%*s", style->separator, width, columns_of[i].label);
+    end_row(style, text);
+    if (style->rule) {
+        mcvdi_text_add(text, "%s%s", style->row_start, style->rule);
+        for (size_t i = 0; i < count; i++)
+            mcvdi_text_add(text, "%s%s:", style->separator, style->rule);
+        end_row(style, text);
+    }
+    for (size_t f = 0; f < (size_t)report->protocol.frames; f++) {
+        mcvdi_text_add(text, "%s%-*zu", style->row_start, width ? CURVE_WIDTH + 1 : 0, f + 1);
+        for (size_t i = 0; i < count; i++)
+            mcvdi_text_add(text, "%s%*.*f", style->separator, width,
+                           mcvd_metric_digits(MCVD_METRIC_PSNR), columns_of[i].values[f]);
+        end_row(style, text);
+    }
+}
+
+/* PSNR of every predicted frame, mean over clips. */
+static mcvd_status add_curves(const mcvd_eval_report *report, const table_style *style,
+                              mcvdi_text *text)
+{
+    curve_column found[MAX_CURVES];
+    size_t count = 0;
+    mcvd_status st = MCVD_OK;
+
+    memset(found, 0, sizeof found);
+    for (size_t i = 0; st >= 0 && i < report->num_rows; i++)
+        for (int over = 0; st >= 0 && over < MCVD_NUM_OVER_K; over++)
+            if (over == MCVD_BEST_OF_K || report->rows[i].trajectories > 1)
+                st = fill_column(report, &report->rows[i], (mcvd_over_k)over, &found[count++]);
+    if (st >= 0)
+        add_curve_lines(report, found, count, style, text);
+    for (size_t i = 0; i < count; i++)
+        mcvdi_free(found[i].values);
+    return st;
+}
+
 static mcvd_status add_body(const mcvd_eval_report *report, const table_style *style,
                             mcvdi_text *text)
 {
     mcvdi_text_add(text, "\n");
     if (report->scored) {
-        const mcvd_status st = add_scores(report, style, text);
+        mcvd_status st = add_scores(report, style, text);
+        mcvdi_text_add(text, "\n");
+        if (st >= 0)
+            st = add_curves(report, style, text);
         if (st < 0)
             return st;
     } else {

@@ -1,0 +1,539 @@
+#include "cli/cmd.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <mcvd/threads.h>
+
+#include "cli/eval_job.h"
+#include "cli/fail.h"
+#include "cli/parse.h"
+#include "cli/shared.h"
+#include "cli/signals.h"
+
+enum { PATH_BYTES = 4096, MIN_SSIM_SIDE = 11, MAX_BENCHMARKS = 64, MOVING_DIGITS = 2 };
+
+static const double default_test_fraction = 0.2;
+
+typedef struct eval_args {
+    const char *benchmark;
+    const char *model;
+    const char *data;
+    const char *task;
+    const char *sampler;
+    const char *out;
+    int64_t clips;
+    int64_t trajectories;
+    int64_t frames;
+    int64_t steps;
+    int64_t seed;
+    int64_t threads;
+    bool json;
+    bool force;
+    mcvdi_arg_list sets;
+} eval_args;
+
+static const mcvdi_arg args[] = {
+    { .name = "BENCHMARK",
+      .type = MCVDI_ARG_TEXT,
+      .required = true,
+      .help = "smmnist: moving digits of the test images; videos: the held-out end of --data",
+      .offset = offsetof(eval_args, benchmark) },
+    { .name = "--model",
+      .type = MCVDI_ARG_TEXT,
+      .value = "FILE",
+      .help = "model file, checkpoint or run folder; default: $MCVD_MODEL, or the one that ships "
+              "with the program",
+      .offset = offsetof(eval_args, model) },
+    { .name = "--data",
+      .type = MCVDI_ARG_TEXT,
+      .value = "PATH",
+      .help = "videos: a video or a folder of videos; smmnist: a folder with the MNIST files, "
+              "default: the digits that ship with the program",
+      .offset = offsetof(eval_args, data) },
+    { .name = "--clips",
+      .type = MCVDI_ARG_INT,
+      .value = "N",
+      .min = 1,
+      .max = 1e6,
+      .help = "test clips; default: 256 for smmnist, 64 for videos",
+      .offset = offsetof(eval_args, clips) },
+    { .name = "--trajectories",
+      .short_name = "-K",
+      .type = MCVDI_ARG_INT,
+      .value = "K",
+      .min = 1,
+      .max = 1000,
+      .help = "predictions per clip, for best of K and mean of K; default: 10",
+      .offset = offsetof(eval_args, trajectories) },
+    { .name = "--task",
+      .type = MCVDI_ARG_CHOICE,
+      .value = "TASK",
+      .choices = "predict|interp|predict-past|generate",
+      .fallback = "predict",
+      .help = "which frames the model is given; generate has statistics, no scores",
+      .offset = offsetof(eval_args, task) },
+    { .name = "--frames",
+      .type = MCVDI_ARG_INT,
+      .value = "N",
+      .min = 1,
+      .max = 100000,
+      .help = "scored frames; default: one block of the model",
+      .offset = offsetof(eval_args, frames) },
+    { .name = "--sampler",
+      .type = MCVDI_ARG_CHOICE,
+      .value = "NAME",
+      .choices = "ddpm|ddim",
+      .help = "default: the model's own",
+      .offset = offsetof(eval_args, sampler) },
+    { .name = "--steps",
+      .type = MCVDI_ARG_INT,
+      .value = "N",
+      .min = 1,
+      .max = 100000,
+      .help = "denoising steps per block; default: the model's own",
+      .offset = offsetof(eval_args, steps) },
+    { .name = "--seed",
+      .type = MCVDI_ARG_INT,
+      .value = "S",
+      .min = 0,
+      .max = 9007199254740991.0,
+      .help = "of the trajectories; the clips are fixed; default: 0",
+      .offset = offsetof(eval_args, seed) },
+    { .name = "--json",
+      .type = MCVDI_ARG_FLAG,
+      .help = "one JSON object instead of the table",
+      .offset = offsetof(eval_args, json) },
+    { .name = "--out",
+      .short_name = "-o",
+      .type = MCVDI_ARG_TEXT,
+      .value = "DIR",
+      .help = "leave scores.json, per_clip.csv, table.md and pictures of the first clips there",
+      .offset = offsetof(eval_args, out) },
+    { .name = "--force",
+      .type = MCVDI_ARG_FLAG,
+      .help = "replace the files of an older run in DIR",
+      .offset = offsetof(eval_args, force) },
+    { .name = "--threads",
+      .type = MCVDI_ARG_INT,
+      .value = "N",
+      .min = 1,
+      .max = 1024,
+      .help = "threads for computing; default: all",
+      .offset = offsetof(eval_args, threads) },
+    { .name = "--set",
+      .type = MCVDI_ARG_LIST,
+      .value = "KEY=VALUE",
+      .help = "change protocol.KEY, sampling.KEY, or data.num_digits, frame_step, resize, "
+              "test_fraction",
+      .offset = offsetof(eval_args, sets) },
+};
+
+static const mcvdi_arg_table table = {
+    "eval",
+    "Predict the clips of a fixed test set and score them beside baselines that need no model:\n"
+    "PSNR, SSIM and MSE, best of K and mean of K, with 95 % intervals, and the PSNR of every\n"
+    "predicted frame. eval/README.md defines the numbers.",
+    args,
+    sizeof args / sizeof args[0],
+    "  mcvd eval smmnist --frames 5\n"
+    "  mcvd eval smmnist --model runs/big5 --clips 64 -K 1 --json\n"
+    "  mcvd eval smmnist --task interp --out scores/interp\n"
+    "  mcvd eval videos --data street.avi --model runs/street --out scores/street",
+};
+
+typedef struct eval_run {
+    eval_args a;
+    mcvd_model *model;
+    mcvd_config config; /* the model's, with --set */
+    mcvd_eval_protocol protocol;
+    bool moving_digits;
+    eval_job job;
+    mcvd_eval_report *report;
+    char model_path[PATH_BYTES];
+} eval_run;
+
+/* --- protocol and model --- */
+
+static mcvd_status find_benchmark(eval_run *r)
+{
+    const char *names[MAX_BENCHMARKS];
+    const size_t count = mcvd_eval_protocol_count();
+
+    for (size_t i = 0; i < count && i < MAX_BENCHMARKS; i++) {
+        names[i] = mcvd_eval_protocol_name(i);
+        if (strcmp(names[i], r->a.benchmark) == 0) {
+            r->moving_digits = strcmp(names[i], "smmnist") == 0;
+            return mcvd_eval_protocol_find(&r->protocol, names[i]);
+        }
+    }
+    return mcvdi_cli_fail(MCVD_E_USAGE, "eval: unknown benchmark '%s', the nearest is %s",
+                          r->a.benchmark, mcvdi_nearest_name(r->a.benchmark, names, count));
+}
+
+static mcvd_status load_model(eval_run *r)
+{
+    mcvd_status st = MCVD_OK;
+
+    if (r->a.model)
+        snprintf(r->model_path, sizeof r->model_path, "%s", r->a.model);
+    else
+        st = mcvdi_default_model(r->model_path, sizeof r->model_path);
+    if (st >= 0)
+        st = mcvd_model_load(&r->model, r->model_path, NULL);
+    if (st < 0)
+        return st;
+    r->config = *mcvd_model_get_config(r->model);
+    if (r->moving_digits)
+        r->config.data.num_digits = MOVING_DIGITS;
+    else if (r->config.data.test_fraction <= 0.0)
+        r->config.data.test_fraction = default_test_fraction;
+    return MCVD_OK;
+}
+
+/* The published number of past frames and so on give way to those of the model: a model that was
+ * trained on 2 past frames is asked with 2. */
+static void fit_protocol(eval_run *r)
+{
+    mcvd_eval_protocol *p = &r->protocol;
+    const mcvd_data_config *d = &r->config.data;
+    const mcvd_task task = r->job.task;
+
+    snprintf(p->task, sizeof p->task, "%s", r->a.task);
+    p->past = task == MCVD_TASK_PREDICT || task == MCVD_TASK_INTERP ? d->num_frames_cond : 0;
+    p->future =
+        task == MCVD_TASK_PREDICT_PAST || task == MCVD_TASK_INTERP ? d->num_frames_future : 0;
+    p->frames = r->a.frames ? r->a.frames : d->num_frames;
+    p->image_size = d->image_size;
+    p->channels = d->channels;
+    p->ssim = d->image_size >= MIN_SSIM_SIDE;
+    if (r->a.clips)
+        p->clips = r->a.clips;
+    if (r->a.trajectories)
+        p->trajectories = r->a.trajectories;
+    if (r->a.seed >= 0)
+        p->seed = r->a.seed;
+    if (r->a.sampler)
+        snprintf(r->config.sampling.sampler, sizeof r->config.sampling.sampler, "%s", r->a.sampler);
+    if (r->a.steps)
+        r->config.sampling.subsample = r->a.steps;
+}
+
+static bool starts_with(const char *text, const char *start)
+{
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
+static mcvd_status apply_sets(eval_run *r)
+{
+    static const char *const allowed[] = { "sampling.", "data.num_digits=", "data.frame_step=",
+                                           "data.resize=", "data.test_fraction=" };
+
+    for (int i = 0; i < r->a.sets.count; i++) {
+        const char *set = r->a.sets.values[i];
+        bool known = false;
+        mcvd_status st = MCVD_OK;
+        for (size_t k = 0; k < sizeof allowed / sizeof *allowed; k++)
+            known = known || starts_with(set, allowed[k]);
+        if (starts_with(set, "protocol."))
+            st = mcvd_eval_protocol_set(&r->protocol, set);
+        else if (known)
+            st = mcvd_config_set(&r->config, set);
+        else
+            return mcvdi_cli_fail(MCVD_E_USAGE,
+                                  "--set %s: eval takes protocol.*, sampling.*, data.num_digits, "
+                                  "data.frame_step, data.resize, data.test_fraction",
+                                  set);
+        if (st < 0)
+            return mcvdi_cli_fail(st, "--set %s: %s", set, mcvd_last_error());
+    }
+    return MCVD_OK;
+}
+
+static mcvd_status expect(const eval_run *r, const char *what, int64_t asked, int64_t has)
+{
+    if (asked == has)
+        return MCVD_OK;
+    return mcvdi_cli_fail(MCVD_E_CONFIG, "protocol.%s = %" PRId64 ", but %s was made for %" PRId64,
+                          what, asked, r->model_path, has);
+}
+
+/* What --set can have made of the protocol, against the model. */
+static mcvd_status check_protocol(const eval_run *r)
+{
+    const mcvd_eval_protocol *p = &r->protocol;
+    const mcvd_data_config *d = &r->config.data;
+    const mcvd_task task = r->job.task;
+    const char *why = mcvd_task_impossible(&r->config, task);
+    mcvd_status st = MCVD_OK;
+
+    if (why)
+        return mcvdi_cli_fail(MCVD_E_MODEL, "%s cannot do %s: %s", r->model_path, p->task, why);
+    if (r->moving_digits && d->channels != 1)
+        return mcvdi_cli_fail(
+            MCVD_E_MODEL,
+            "%s: expected a model of gray frames for moving digits, found %" PRId64 " channels",
+            r->model_path, d->channels);
+    if (strcmp(p->task, r->a.task) != 0)
+        return mcvdi_cli_fail(MCVD_E_USAGE, "--set protocol.task: give --task instead");
+    if (task == MCVD_TASK_PREDICT || task == MCVD_TASK_INTERP)
+        st = expect(r, "past", p->past, d->num_frames_cond);
+    if (st >= 0 && (task == MCVD_TASK_PREDICT_PAST || task == MCVD_TASK_INTERP))
+        st = expect(r, "future", p->future, d->num_frames_future);
+    if (st >= 0)
+        st = expect(r, "image_size", p->image_size, d->image_size);
+    if (st >= 0)
+        st = expect(r, "channels", p->channels, d->channels);
+    if (st >= 0 && task == MCVD_TASK_INTERP && p->frames != d->num_frames)
+        return mcvdi_cli_fail(MCVD_E_USAGE,
+                              "--frames %" PRId64 ": interp fills the %" PRId64
+                              " frames of one block of %s",
+                              p->frames, d->num_frames, r->model_path);
+    return st < 0 ? st : mcvd_eval_protocol_check(p);
+}
+
+static mcvd_status set_up_protocol(eval_run *r)
+{
+    mcvd_status st = find_benchmark(r);
+
+    if (st >= 0 && !r->moving_digits && !r->a.data)
+        st = mcvdi_cli_fail(MCVD_E_USAGE,
+                            "eval: %s needs --data PATH: a video or a folder of videos",
+                            r->a.benchmark);
+    if (st >= 0)
+        st = mcvd_task_parse(&r->job.task, r->a.task);
+    if (st >= 0)
+        st = load_model(r);
+    if (st < 0)
+        return st;
+    fit_protocol(r);
+    st = apply_sets(r);
+    return st < 0 ? st : check_protocol(r);
+}
+
+/* --- output folder --- */
+
+static mcvd_status refuse(const char *path)
+{
+    return mcvdi_cli_fail(MCVD_E_EXISTS, "%s exists already; --force replaces it", path);
+}
+
+/* The nearest folder above that exists takes files. */
+static mcvd_status check_writable(const char *folder)
+{
+    char path[PATH_BYTES];
+    struct stat info;
+
+    snprintf(path, sizeof path, "%s", folder);
+    while (stat(path, &info) != 0 && errno == ENOENT) {
+        char *slash = strrchr(path, '/');
+        if (!slash)
+            snprintf(path, sizeof path, ".");
+        else
+            slash[slash == path] = '\0';
+    }
+    if (stat(path, &info) != 0)
+        return mcvdi_cli_fail(MCVD_E_IO, "--out %s: %s", folder, strerror(errno));
+    if (!S_ISDIR(info.st_mode))
+        return mcvdi_cli_fail(MCVD_E_IO, "--out %s: %s is not a folder", folder, path);
+    if (access(path, W_OK | X_OK) != 0)
+        return mcvdi_cli_fail(MCVD_E_IO, "--out %s: %s: %s", folder, path, strerror(errno));
+    return MCVD_OK;
+}
+
+/* Before the work, not after it. */
+static mcvd_status check_out(const eval_args *a)
+{
+    static const char *const names[] = { "scores.json", "per_clip.csv", "table.md" };
+    char path[PATH_BYTES];
+
+    if (!a->out)
+        return MCVD_OK;
+    for (size_t i = 0; !a->force && i < sizeof names / sizeof *names; i++) {
+        snprintf(path, sizeof path, "%s/%s", a->out, names[i]);
+        if (access(path, F_OK) == 0)
+            return refuse(path);
+    }
+    for (size_t i = 0; !a->force && i < EVAL_STRIPS; i++) {
+        eval_job_strip_path(path, sizeof path, a->out, i);
+        if (access(path, F_OK) == 0)
+            return refuse(path);
+    }
+    return check_writable(a->out);
+}
+
+/* --- clips and predictor --- */
+
+static mcvd_status open_data(eval_run *r)
+{
+    const mcvd_eval_protocol *p = &r->protocol;
+    mcvd_data_config *d = &r->config.data;
+
+    snprintf(d->dataset, sizeof d->dataset, "%s",
+             r->moving_digits ? "StochasticMovingMNIST" : "VIDEOS");
+    mcvd_dataset_config dc = mcvd_dataset_config_default(d);
+    dc.path = r->a.data;
+    dc.num_digit_folders = mcvdi_digit_folders(&dc.digit_folders);
+    dc.split = MCVD_SPLIT_TEST;
+    dc.num_frames = (size_t)(p->past + p->frames + p->future);
+    dc.num_test_clips = (size_t)p->clips;
+    return mcvd_dataset_open(&r->job.dataset, &dc);
+}
+
+/* As many clips at once as the model's batch has room for. */
+static mcvd_status open_predictor(eval_run *r)
+{
+    const size_t k = (size_t)r->protocol.trajectories;
+    const size_t batch = (size_t)r->config.sampling.batch_size;
+    const size_t clips = mcvd_dataset_num_test_clips(r->job.dataset);
+    mcvd_rollout_config rc = mcvd_rollout_config_default(&r->config);
+
+    r->job.protocol = &r->protocol;
+    r->job.block = (size_t)r->config.data.num_frames;
+    r->job.chunk = batch > k ? batch / k : 1;
+    if (r->job.chunk > clips && clips > 0)
+        r->job.chunk = clips;
+    rc.task = r->job.task;
+    rc.samples = r->job.chunk * k;
+    rc.seed = (uint64_t)r->protocol.seed;
+    rc.progress = eval_job_on_call;
+    rc.progress_user = &r->job;
+    const mcvd_status st = mcvd_rollout_create(&r->job.rollout, r->model, &rc);
+    return st < 0 ? st : eval_job_prepare(&r->job);
+}
+
+/* --- the report --- */
+
+static void warn_untrained(const eval_run *r)
+{
+    const char *untrained = mcvd_task_untrained(&r->config, r->job.task);
+
+    if (untrained)
+        fprintf(stderr, "mcvd: warning: %s was not trained for %s: %s\n", r->model_path, r->a.task,
+                untrained);
+}
+
+static mcvd_status note_task(const eval_run *r)
+{
+    const char *untrained = mcvd_task_untrained(&r->config, r->job.task);
+    char text[PATH_BYTES];
+
+    if (!untrained)
+        return MCVD_OK;
+    snprintf(text, sizeof text, "the model was not trained for %s: %s", r->a.task, untrained);
+    return mcvd_eval_report_note(r->report, "warning", text);
+}
+
+static mcvd_status write_notes(const eval_run *r)
+{
+    char sampler[128];
+    char data[PATH_BYTES];
+
+    snprintf(sampler, sizeof sampler, "%s, %d steps per block of %zu frames",
+             mcvd_rollout_sampler_name(r->job.rollout), mcvd_rollout_num_steps(r->job.rollout),
+             r->job.block);
+    if (r->moving_digits)
+        snprintf(data, sizeof data, "%s", mcvd_dataset_describe(r->job.dataset));
+    else
+        snprintf(data, sizeof data, "%s, held out: the last %g of every video",
+                 mcvd_dataset_describe(r->job.dataset), r->config.data.test_fraction);
+    mcvd_status st = mcvd_eval_report_note(r->report, "model", r->model_path);
+    if (st >= 0 && *mcvd_model_summary(r->model))
+        st = mcvd_eval_report_note(r->report, "training", mcvd_model_summary(r->model));
+    if (st >= 0)
+        st = mcvd_eval_report_note(r->report, "sampler", sampler);
+    if (st >= 0)
+        st = mcvd_eval_report_note(r->report, "data", data);
+    return st < 0 ? st : note_task(r);
+}
+
+static mcvd_status print_report(const eval_run *r)
+{
+    char *text = NULL;
+    const mcvd_status st =
+        mcvd_eval_report_text(r->report, r->a.json ? MCVD_REPORT_JSON : MCVD_REPORT_TABLE, &text);
+
+    if (st < 0)
+        return st;
+    fputs(text, stdout);
+    mcvd_text_free(text);
+    if (fflush(stdout) != 0)
+        return mcvdi_cli_fail(MCVD_E_IO, "stdout: %s", strerror(errno));
+    return MCVD_OK;
+}
+
+static mcvd_status save_report(const eval_run *r)
+{
+    if (!r->a.out)
+        return MCVD_OK;
+    const mcvd_status st = mcvd_eval_report_save(r->report, r->a.out, r->a.force);
+    return st < 0 ? st : eval_job_save_strips(&r->job, r->a.out, r->a.force);
+}
+
+static mcvd_status run_benchmark(eval_run *r)
+{
+    mcvdi_progress *progress = &r->job.progress;
+
+    progress->label = r->a.benchmark;
+    progress->unit = "clips";
+    progress->total = (int64_t)r->job.num_clips;
+    mcvdi_progress_start(progress);
+    const mcvd_status st =
+        mcvd_eval_run(&r->protocol, eval_job_clip, &r->job, eval_job_predict, &r->job, &r->report);
+    mcvdi_progress_end(progress, NULL);
+    return st;
+}
+
+static mcvd_status run(eval_run *r)
+{
+    mcvd_status st = check_out(&r->a);
+
+    if (r->a.threads)
+        mcvd_set_threads((int)r->a.threads);
+    if (st >= 0)
+        st = set_up_protocol(r);
+    if (st >= 0)
+        st = open_data(r);
+    if (st >= 0)
+        st = open_predictor(r);
+    if (st < 0)
+        return st;
+    warn_untrained(r);
+    mcvdi_signals_install();
+    st = run_benchmark(r);
+    if (st >= 0)
+        st = write_notes(r);
+    if (st < 0)
+        return st;
+    const mcvd_status saved = save_report(r); /* the work is kept when one of the two fails */
+    st = print_report(r);
+    return saved < 0 ? saved : st;
+}
+
+static void release(eval_run *r)
+{
+    eval_job_release(&r->job);
+    mcvd_rollout_free(&r->job.rollout);
+    mcvd_dataset_free(&r->job.dataset);
+    mcvd_eval_report_free(&r->report);
+    mcvd_model_free(&r->model);
+}
+
+mcvd_status mcvdi_cmd_eval(int argc, char **argv)
+{
+    static eval_run r;
+    mcvd_status st;
+
+    memset(&r, 0, sizeof r);
+    r.a.seed = -1;
+    st = mcvdi_args_parse(&table, argc, argv, &r.a);
+    if (st != MCVD_OK)
+        return st;
+    st = run(&r);
+    release(&r);
+    return st;
+}
