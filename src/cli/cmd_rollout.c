@@ -16,7 +16,7 @@
 #include "cli/shared.h"
 #include "cli/signals.h"
 
-enum { PATH_BYTES = 4096, VIEW_PIXELS = 256, GENERATED_FPS = 10 };
+enum { PATH_BYTES = 4096, VIEW_PIXELS = 256, ROW_PIXELS = 4096, GENERATED_FPS = 10 };
 
 typedef struct rollout_args {
     const char *input;
@@ -49,7 +49,9 @@ static const mcvdi_arg args[] = {
       .value = "N",
       .min = 1,
       .max = 300000,
-      .help = "new frames; default: sampling.num_frames_pred of the model, for interp one gap",
+      .help =
+          "new frames; default: sampling.num_frames_pred of the model, for interp one gap (interp "
+          "rounds up to whole gaps)",
       .offset = offsetof(rollout_args, frames) },
     { .name = "--task",
       .type = MCVDI_ARG_CHOICE,
@@ -148,7 +150,7 @@ static const mcvdi_arg args[] = {
     { .name = "--set",
       .type = MCVDI_ARG_LIST,
       .value = "KEY=VALUE",
-      .help = "change a key of the model's sampling or data section",
+      .help = "change a key of the model's sampling section, data.resize or data.frame_step",
       .offset = offsetof(rollout_args, sets) },
 };
 
@@ -182,6 +184,17 @@ typedef struct rollout_run {
 
 /* --- settings --- */
 
+/* Sizes and the network are the model's own: buffers are made for them. */
+static bool can_set(const char *assignment)
+{
+    static const char *const keys[] = { "sampling.", "data.resize=", "data.frame_step=" };
+
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (strncmp(assignment, keys[i], strlen(keys[i])) == 0)
+            return true;
+    return false;
+}
+
 static mcvd_status load_model(rollout_run *r)
 {
     mcvd_status st = MCVD_OK;
@@ -195,6 +208,12 @@ static mcvd_status load_model(rollout_run *r)
     if (st < 0)
         return st;
     r->config = *mcvd_model_get_config(r->model);
+    for (int i = 0; i < r->a.sets.count; i++)
+        if (!can_set(r->a.sets.values[i]))
+            return mcvdi_cli_fail(MCVD_E_USAGE,
+                                  "--set %s: a rollout can set sampling.*, data.resize and "
+                                  "data.frame_step; the rest belongs to the model",
+                                  r->a.sets.values[i]);
     return mcvdi_settings_apply(&r->config, &r->a.sets, NULL);
 }
 
@@ -224,12 +243,20 @@ static mcvd_status check_usage(const rollout_run *r)
         return mcvdi_cli_fail(MCVD_E_USAGE, "--factor belongs to --task interp");
     if (r->a.factor && r->a.frames)
         return mcvdi_cli_fail(MCVD_E_USAGE, "--factor works on the whole video, without --frames");
+    if (r->task == MCVD_TASK_GENERATE && (r->a.input || r->a.start))
+        return mcvdi_cli_fail(MCVD_E_USAGE, "--task generate takes no %s",
+                              r->a.input ? "INPUT" : "--start");
+    if (r->a.input && strcmp(r->a.input, "-") == 0 &&
+        (r->job.start == -2 || (r->task == MCVD_TASK_PREDICT_PAST && r->job.start == -1)))
+        return mcvdi_cli_fail(MCVD_E_USAGE, "INPUT -: the length of a pipe is not known, so %s",
+                              r->job.start == -2 ? "--start end is not possible"
+                                                 : "predict-past needs --start FRAME");
     if (r->job.start == -2 && r->task == MCVD_TASK_INTERP)
         return mcvdi_cli_fail(MCVD_E_USAGE, "--start end: interp needs frames on both sides");
     return MCVD_OK;
 }
 
-static void apply_arguments(rollout_run *r)
+static mcvd_status apply_arguments(rollout_run *r)
 {
     mcvd_sampling_config *s = &r->config.sampling;
 
@@ -243,6 +270,12 @@ static void apply_arguments(rollout_run *r)
         mcvd_set_threads((int)r->a.threads);
     if (!r->a.frames)
         r->a.frames = r->task == MCVD_TASK_INTERP ? r->config.data.num_frames : s->num_frames_pred;
+    const int64_t most = MCVD_ROLLOUT_MAX_BLOCKS * r->config.data.num_frames;
+    if (r->task != MCVD_TASK_INTERP && r->a.frames > most)
+        return mcvdi_cli_fail(MCVD_E_RANGE,
+                              "--frames %" PRId64 ": this model makes %" PRId64 " at most",
+                              r->a.frames, most);
+    return MCVD_OK;
 }
 
 /* --- names and sizes --- */
@@ -260,12 +293,13 @@ static const char *suffix_of(const rollout_run *r)
 }
 
 /* input.mp4 -> input-predicted.mp4 in the same folder. */
-static void name_output(rollout_run *r)
+static mcvd_status name_output(rollout_run *r)
 {
     const char *input = r->a.input;
+    int bytes = 0;
 
     if (r->a.out) {
-        snprintf(r->out, sizeof r->out, "%s", r->a.out);
+        bytes = snprintf(r->out, sizeof r->out, "%s", r->a.out);
     } else if (r->task == MCVD_TASK_GENERATE || strcmp(input, "-") == 0) {
         snprintf(r->out, sizeof r->out, "%s",
                  r->task == MCVD_TASK_GENERATE ? "generated.mp4" : "predicted.mp4");
@@ -282,8 +316,34 @@ static void name_output(rollout_run *r)
                 length = i;
                 break;
             }
-        snprintf(r->out, sizeof r->out, "%.*s%s.mp4", (int)length, input, suffix_of(r));
+        bytes = snprintf(r->out, sizeof r->out, "%.*s%s.mp4", (int)length, input, suffix_of(r));
     }
+    if (bytes < 0 || (size_t)bytes >= sizeof r->out)
+        return mcvdi_cli_fail(MCVD_E_USAGE, "--out: a name of %d bytes, expected below %zu", bytes,
+                              sizeof r->out);
+    return MCVD_OK;
+}
+
+/* factor times the input's rate, in lowest terms and within int. */
+static void set_rate(rollout_view_config *view, const mcvd_video_info *info, int64_t factor)
+{
+    int64_t num = info->fps_num * factor;
+    int64_t den = info->fps_den;
+    int64_t a = num;
+
+    for (int64_t b = den; b;) {
+        const int64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    if (a > 1) {
+        num /= a;
+        den /= a;
+    }
+    for (; num > INT32_MAX; num /= 2)
+        den = den > 1 ? den / 2 : 1;
+    view->fps_num = (int)num;
+    view->fps_den = (int)den;
 }
 
 static mcvd_status open_input(rollout_run *r)
@@ -304,9 +364,17 @@ static mcvd_status open_input(rollout_run *r)
     if (st < 0)
         return st;
     const mcvd_video_info *info = mcvd_video_reader_info(r->job.reader);
-    view->fps_num = info->fps_num * (r->a.factor ? (int)r->a.factor : 1);
-    view->fps_den = info->fps_den;
+    set_rate(view, info, r->a.factor ? r->a.factor : 1);
     return MCVD_OK;
+}
+
+/* Tiles of about VIEW_PIXELS, smaller when many of them stand side by side. */
+static int default_zoom(const rollout_view_config *view, bool plain)
+{
+    const int tiles = (int)view->samples + 1;
+    const int side = VIEW_PIXELS * tiles > ROW_PIXELS ? ROW_PIXELS / tiles : VIEW_PIXELS;
+
+    return plain || view->size > side ? 1 : side / view->size;
 }
 
 static void set_view(rollout_run *r)
@@ -320,7 +388,7 @@ static void set_view(rollout_run *r)
     view->force = r->a.force;
     view->zoom = (int)r->a.zoom;
     if (!view->zoom)
-        view->zoom = r->a.plain || view->size > VIEW_PIXELS ? 1 : VIEW_PIXELS / view->size;
+        view->zoom = default_zoom(view, r->a.plain);
 }
 
 /* --- running --- */
@@ -334,7 +402,9 @@ static int on_call(void *user, size_t call, size_t num_calls)
         r->calls_before++; /* a new block */
     r->last_call = call;
     const double blocks = (double)r->calls_before + (double)call / (double)num_calls;
-    mcvdi_progress_update(&r->progress, (int64_t)(blocks * (double)block), NULL);
+    const int64_t frames = (int64_t)(blocks * (double)block);
+    const int64_t total = r->progress.total;
+    mcvdi_progress_update(&r->progress, total && frames > total ? total : frames, NULL);
     return *mcvdi_signals_flag() != 0;
 }
 
@@ -355,6 +425,16 @@ static mcvd_status make_rollout(rollout_run *r)
     return st;
 }
 
+/* 0 for a whole video: its length is not known. */
+static int64_t progress_total(const rollout_run *r)
+{
+    const int64_t block = r->config.data.num_frames;
+
+    if (r->a.factor)
+        return 0;
+    return r->task == MCVD_TASK_INTERP ? (r->a.frames + block - 1) / block * block : r->a.frames;
+}
+
 static mcvd_status run_job(rollout_run *r)
 {
     r->job.model = &r->config;
@@ -364,8 +444,9 @@ static mcvd_status run_job(rollout_run *r)
     r->job.factor = r->a.factor;
     r->job.samples = (size_t)r->a.samples;
     r->job.plain = r->a.plain;
+    r->job.piped = r->a.input && strcmp(r->a.input, "-") == 0;
     r->progress = (mcvdi_progress) {
-        .label = "rollout", .unit = "frames", .total = r->a.factor ? 0 : r->a.frames, .plain_s = 10
+        .label = "rollout", .unit = "frames", .total = progress_total(r), .plain_s = 10
     };
     mcvdi_progress_start(&r->progress);
     const mcvd_status st = rollout_job_run(&r->job);
@@ -432,9 +513,11 @@ static mcvd_status run(rollout_run *r)
         st = load_model(r);
     if (st < 0)
         return st;
-    apply_arguments(r);
-    name_output(r);
-    st = open_input(r);
+    st = apply_arguments(r);
+    if (st >= 0)
+        st = name_output(r);
+    if (st >= 0)
+        st = open_input(r);
     if (st < 0)
         return st;
     set_view(r);

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-/* text in quotes, with escapes; bytes that are not UTF-8 are printed as they are. */
+/* text in quotes, with escapes; each byte that is not UTF-8 becomes U+FFFD. */
 void mcvdi_json_string(FILE *file, const char *text);
 
 #endif

@@ -1,25 +1,10 @@
 /* Chained blocks: prediction and generation forwards, prediction of the past backwards. */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/fail.h"
 #include "cli/rollout_job.h"
-
-static mcvd_status too_short(const rollout_job *job, int64_t needed)
-{
-    size_t have = 0;
-
-    if (mcvd_video_count_frames(job->input, &have) < 0)
-        return mcvdi_cli_fail(MCVD_E_INPUT, "%s: the task needs %" PRId64 " known frames",
-                              job->input, needed);
-    return mcvdi_cli_fail(MCVD_E_INPUT,
-                          "%s: %zu frames; %s needs %" PRId64 " known frames from frame %" PRId64
-                          " (every %" PRId64 ". frame is used)",
-                          job->input, have, mcvd_task_word(job->task), needed,
-                          job->start > 0 ? job->start : 0, job->model->data.frame_step);
-}
 
 /* Read `count` known frames from frame `at` on into known[0..count). */
 static mcvd_status read_known(rollout_job *job, int64_t at, int64_t count)
@@ -29,7 +14,7 @@ static mcvd_status read_known(rollout_job *job, int64_t at, int64_t count)
     for (int64_t i = 0; st == MCVD_OK && i < count; i++)
         st = rollout_job_read(job, job->known + (size_t)i * job->frame_bytes);
     if (st == MCVD_EOF)
-        return too_short(job, count);
+        return rollout_job_too_short(job, at + count);
     if (st < 0)
         return st;
     mcvd_pixels_to_float(job->known_f, job->known, (size_t)count * job->frame_bytes);
@@ -47,23 +32,12 @@ static mcvd_status write_known(rollout_job *job, int64_t count)
     return st;
 }
 
-/* Frames of the input, counted by decoding. */
-static mcvd_status input_length(const rollout_job *job, int64_t *length)
-{
-    size_t have = 0;
-    const mcvd_status st = mcvd_video_count_frames(job->input, &have);
-    const int64_t step = job->model->data.frame_step;
-
-    *length = ((int64_t)have + step - 1) / step;
-    return st;
-}
-
 /* The true frame that follows, if the input goes on. */
 static mcvd_status advance_truth(rollout_job *job)
 {
     mcvd_status st = MCVD_EOF;
 
-    if (job->reader && job->task != MCVD_TASK_GENERATE)
+    if (job->reader && !job->plain)
         st = rollout_job_read(job, job->truth);
     job->has_truth = st == MCVD_OK;
     return st < 0 ? st : MCVD_OK;
@@ -77,7 +51,7 @@ static mcvd_status begin_forward(rollout_job *job)
     if (job->task == MCVD_TASK_GENERATE)
         return mcvd_rollout_begin(job->rollout, NULL, NULL);
     if (job->start == -2) {
-        st = input_length(job, &job->start);
+        st = rollout_job_input_length(job, &job->start);
         job->start = job->start > past ? job->start - past : 0;
     }
     if (st >= 0)
@@ -101,7 +75,7 @@ mcvd_status rollout_job_forward(rollout_job *job)
         for (size_t f = 0;
              st >= 0 && f < (size_t)job->model->data.num_frames && job->made < job->frames; f++) {
             st = rollout_job_write_moment(job, f, job->has_truth ? job->truth : NULL);
-            if (st >= 0 && job->has_truth)
+            if (st >= 0 && job->has_truth && job->made < job->frames)
                 st = advance_truth(job);
         }
     }
@@ -119,7 +93,7 @@ static mcvd_status choose_future(rollout_job *job)
 
     if (job->start >= 0)
         return MCVD_OK;
-    const mcvd_status st = input_length(job, &length);
+    const mcvd_status st = rollout_job_input_length(job, &length);
     if (job->start == -2)
         job->start = length > future ? length - future : 0;
     else
@@ -145,15 +119,16 @@ static mcvd_status spool_blocks(rollout_job *job, FILE *spool, int64_t num_block
         if (fwrite(job->block, 1, bytes, spool) != bytes)
             return spool_failed();
     }
-    return MCVD_OK;
+    return fflush(spool) == 0 ? MCVD_OK : spool_failed();
 }
 
+/* Moment i of the output is frame start - frames + i of the input; before frame 0 there is none. */
 static mcvd_status write_block_with_truth(rollout_job *job, int64_t skip)
 {
     mcvd_status st = MCVD_OK;
 
     for (size_t f = (size_t)skip; st >= 0 && f < (size_t)job->model->data.num_frames; f++) {
-        const bool truth = job->has_truth;
+        const bool truth = job->has_truth && job->start - job->frames + job->made >= 0;
         if (truth)
             st = rollout_job_read(job, job->truth);
         if (st == MCVD_OK)
@@ -167,10 +142,11 @@ static mcvd_status unspool_blocks(rollout_job *job, FILE *spool, int64_t num_blo
 {
     const int64_t num_frames = job->model->data.num_frames;
     const size_t bytes = job->samples * (size_t)num_frames * job->frame_bytes;
+    const int64_t first = job->start > job->frames ? job->start - job->frames : 0;
     mcvd_status st = MCVD_OK;
 
     if (job->has_truth)
-        st = mcvd_video_reader_seek(job->reader, job->start - job->frames);
+        st = mcvd_video_reader_seek(job->reader, first);
     for (int64_t b = num_blocks; st >= 0 && b-- > 0;) {
         if (fseeko(spool, (off_t)(b * (int64_t)bytes), SEEK_SET) != 0 ||
             fread(job->block, 1, bytes, spool) != bytes)
@@ -181,15 +157,16 @@ static mcvd_status unspool_blocks(rollout_job *job, FILE *spool, int64_t num_blo
     return st;
 }
 
+/* The output is opened first: what speaks against it must not wait for the blocks. */
 static mcvd_status run_backward(rollout_job *job, FILE *spool)
 {
     const int64_t num_frames = job->model->data.num_frames;
     const int64_t num_blocks = (job->frames + num_frames - 1) / num_frames;
-    mcvd_status st = spool_blocks(job, spool, num_blocks);
 
-    job->has_truth = job->start >= job->frames;
+    job->has_truth = !job->plain && !job->piped && job->start > 0;
+    mcvd_status st = rollout_job_open_view(job, job->has_truth);
     if (st >= 0)
-        st = rollout_job_open_view(job, job->has_truth);
+        st = spool_blocks(job, spool, num_blocks);
     if (st >= 0)
         st = unspool_blocks(job, spool, num_blocks);
     return st < 0 ? st : write_known(job, job->model->data.num_frames_future);

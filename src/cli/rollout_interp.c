@@ -27,17 +27,32 @@ static mcvd_status begin_between(rollout_job *job)
  * known P | gap F | known G | gap F | known G ...   with G = max(P, U), all from the input. The
  * frames in the gaps are hidden from the model and shown as the truth. */
 
-static mcvd_status fail_gap(const rollout_job *job, mcvd_status st)
+/* The input's frames that `gaps` gaps and the known ones around them take up. */
+static int64_t span_of(const rollout_job *job, int64_t gaps)
 {
     const mcvd_data_config *d = &job->model->data;
+    const int64_t past = d->num_frames_cond;
+    const int64_t future = d->num_frames_future;
 
-    if (st != MCVD_EOF)
+    return past + gaps * d->num_frames + (gaps - 1) * (past > future ? past : future) + future;
+}
+
+static mcvd_status fail_gap(const rollout_job *job, int64_t gaps, mcvd_status st)
+{
+    return st == MCVD_EOF ? rollout_job_too_short(job, job->start + span_of(job, gaps)) : st;
+}
+
+/* Before anything is computed, where the input can be read twice. */
+static mcvd_status check_length(const rollout_job *job, int64_t gaps)
+{
+    int64_t length = 0;
+
+    if (job->piped)
+        return MCVD_OK;
+    const mcvd_status st = rollout_job_input_length(job, &length);
+    if (st < 0)
         return st;
-    return mcvdi_cli_fail(MCVD_E_INPUT,
-                          "%s: too short: a gap needs %" PRId64 " frames before, %" PRId64
-                          " inside and %" PRId64 " after it (from frame %" PRId64 ")",
-                          job->input, d->num_frames_cond, d->num_frames, d->num_frames_future,
-                          job->start);
+    return fail_gap(job, gaps, length < job->start + span_of(job, gaps) ? MCVD_EOF : MCVD_OK);
 }
 
 /* The gap's frames go to `hidden`, the known ones behind it to known[P..P+U). */
@@ -50,7 +65,7 @@ static mcvd_status read_gap(rollout_job *job, uint8_t *hidden)
         st = rollout_job_read(job, hidden + (size_t)f * job->frame_bytes);
     for (int64_t f = 0; st == MCVD_OK && f < d->num_frames_future; f++)
         st = rollout_job_read(job, known_at(job, d->num_frames_cond + f));
-    return fail_gap(job, st);
+    return st;
 }
 
 /* Write the frames after a gap, and make the last P of them the past of the next gap. */
@@ -73,7 +88,7 @@ static mcvd_status close_gap(rollout_job *job, bool last)
         if (st == MCVD_OK && !job->plain)
             st = rollout_view_write_known(&job->view, known_at(job, past - 1));
     }
-    return fail_gap(job, st);
+    return st;
 }
 
 static mcvd_status fill_gap(rollout_job *job, uint8_t *hidden)
@@ -92,7 +107,7 @@ static mcvd_status open_gaps(rollout_job *job)
 
     for (int64_t f = 0; st == MCVD_OK && f < past; f++)
         st = rollout_job_read(job, known_at(job, f));
-    return fail_gap(job, st);
+    return st;
 }
 
 mcvd_status rollout_job_fill_gaps(rollout_job *job)
@@ -104,21 +119,24 @@ mcvd_status rollout_job_fill_gaps(rollout_job *job)
     if (!hidden)
         return mcvdi_cli_fail(MCVD_E_NOMEM, "rollout: out of memory");
     job->start = job->start > 0 ? job->start : 0;
-    mcvd_status st = open_gaps(job);
-    for (int64_t g = 0; st >= 0 && g < gaps; g++) {
+    mcvd_status st = check_length(job, gaps);
+    if (st >= 0)
+        st = open_gaps(job);
+    for (int64_t g = 0; st == MCVD_OK && g < gaps; g++) {
         st = read_gap(job, hidden);
-        if (st >= 0 && g == 0)
+        if (st == MCVD_OK && g == 0)
             st = rollout_job_open_view(job, true);
-        for (int64_t f = 0; st >= 0 && g == 0 && f < d->num_frames_cond && !job->plain; f++)
+        for (int64_t f = 0; st == MCVD_OK && g == 0 && f < d->num_frames_cond && !job->plain; f++)
             st = rollout_view_write_known(&job->view, known_at(job, f));
-        if (st >= 0)
+        if (st == MCVD_OK)
             st = fill_gap(job, hidden);
-        if (st >= 0)
+        if (st == MCVD_OK)
             st = close_gap(job, g + 1 == gaps);
     }
     job->first_known = job->start;
+    job->last_known = job->start + span_of(job, gaps) - 1;
     free(hidden);
-    return st;
+    return fail_gap(job, gaps, st);
 }
 
 /* --- whole videos ---
@@ -152,8 +170,10 @@ static mcvd_status open_window(rollout_job *job, int64_t *left)
 
     if (st == MCVD_OK)
         st = rollout_job_read(job, known_at(job, past - 1));
-    if (st != MCVD_OK)
-        return fail_gap(job, st);
+    if (st == MCVD_EOF)
+        return rollout_job_too_short(job, (job->start > 0 ? job->start : 0) + 2);
+    if (st < 0)
+        return st;
     for (int64_t f = 0; f + 1 < past; f++)
         memcpy(known_at(job, f), known_at(job, past - 1), job->frame_bytes);
     *left = 0;
@@ -166,7 +186,7 @@ static mcvd_status open_window(rollout_job *job, int64_t *left)
         else
             ++*left;
     }
-    return *left ? MCVD_OK : fail_gap(job, MCVD_EOF);
+    return *left ? MCVD_OK : rollout_job_too_short(job, (job->start > 0 ? job->start : 0) + 2);
 }
 
 static mcvd_status fill_between(rollout_job *job)

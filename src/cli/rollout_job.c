@@ -1,6 +1,7 @@
 #include "cli/rollout_job.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,6 +52,31 @@ mcvd_status rollout_job_read(rollout_job *job, uint8_t *frame)
     if (st == MCVD_OK)
         memcpy(frame, next.data, job->frame_bytes);
     return st;
+}
+
+mcvd_status rollout_job_input_length(const rollout_job *job, int64_t *length)
+{
+    size_t have = 0;
+    const mcvd_status st = mcvd_video_count_frames(job->input, &have);
+    const int64_t step = job->model->data.frame_step;
+
+    *length = ((int64_t)have + step - 1) / step;
+    return st;
+}
+
+mcvd_status rollout_job_too_short(const rollout_job *job, int64_t needed)
+{
+    const int64_t step = job->model->data.frame_step;
+    char found[64] = "fewer";
+    char every[64] = "";
+    int64_t have = 0;
+
+    if (!job->piped && rollout_job_input_length(job, &have) >= 0)
+        snprintf(found, sizeof found, "found %" PRId64, have);
+    if (step > 1)
+        snprintf(every, sizeof every, " (of every %" PRId64 " frames one is used)", step);
+    return mcvdi_cli_fail(MCVD_E_INPUT, "%s: too short: %s needs %" PRId64 " frames, %s%s",
+                          job->input, mcvd_task_word(job->task), needed, found, every);
 }
 
 mcvd_status rollout_job_next_block(rollout_job *job)

@@ -13,6 +13,7 @@ typedef struct rollout_job {
     const mcvd_config *model; /* the model's configuration */
     mcvd_rollout *rollout;
     mcvd_video_reader *reader; /* NULL: generate without an input */
+    bool piped;                /* the input is stdin: read once, forwards */
     const char *input;         /* for messages */
     mcvd_task task;
     int64_t frames; /* new frames wanted */
@@ -43,6 +44,10 @@ void rollout_job_release(rollout_job *job);
 
 /* For the files of the job. */
 mcvd_status rollout_job_open_view(rollout_job *job, bool with_truth);
+/* Frames of the input after frame_step, counted by decoding it; not of a pipe. */
+mcvd_status rollout_job_input_length(const rollout_job *job, int64_t *length);
+/* MCVD_E_INPUT: says how many frames there are and that `needed` of them, from 0 on, must be. */
+mcvd_status rollout_job_too_short(const rollout_job *job, int64_t needed);
 mcvd_status rollout_job_next_block(rollout_job *job);
 /* Read one frame; MCVD_EOF at the end of the input. */
 mcvd_status rollout_job_read(rollout_job *job, uint8_t *frame);
