@@ -263,6 +263,10 @@ MCVD_API mcvd_status mcvd_grid_compose(uint8_t *dst, const mcvd_grid_config *con
 MCVD_API mcvd_status mcvd_image_resize(uint8_t *dst, int width, int height, const mcvd_image *src,
                                        mcvd_resize method);
 
+/** The FFmpeg libraries in use: "libavformat 59.27.100, libavcodec 59.37.100, libswscale 6.7.100".
+ */
+MCVD_API const char *mcvd_video_libraries(void);
+
 #ifdef __cplusplus
 }
 #endif

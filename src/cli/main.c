@@ -8,12 +8,8 @@
 #include <unistd.h>
 
 #include <mcvd/log.h>
-#if __has_include(<mcvd/version.h>)
 #include <mcvd/version.h>
-#define BUILD_INFO mcvd_build_info()
-#else
-#define BUILD_INFO ""
-#endif
+#include <mcvd/video.h>
 
 #include "cli/cmd.h"
 #include "cli/exit.h"
@@ -46,7 +42,8 @@ static void print_log(void *user, mcvd_log_level level, const char *line)
 
 static mcvd_status print_version(void)
 {
-    printf("mcvd %s\n%s", MCVD_PROGRAM_VERSION, BUILD_INFO);
+    printf("mcvd %s\n%s", MCVD_PROGRAM_VERSION, mcvd_build_info());
+    printf("FFmpeg:   %s\n", mcvd_video_libraries());
     return MCVD_OK;
 }
 
