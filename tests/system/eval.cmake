@@ -1,2 +1,7 @@
 mcvd_add_test(NAME system_metrics_ffmpeg SOURCES system/test_metrics_ffmpeg.c AREAS eval video core)
 set_tests_properties(system_metrics_ffmpeg PROPERTIES SKIP_RETURN_CODE 77)
+mcvd_add_test(NAME system_eval_program SOURCES system/test_eval_program.c
+    AREAS rollout eval model data video ops graph diffusion core TIMEOUT 300)
+target_compile_definitions(system_eval_program PRIVATE
+    MCVD_TEST_PROGRAM="$<TARGET_FILE:mcvd>" MCVD_TEST_SOURCE="${PROJECT_SOURCE_DIR}")
+add_dependencies(system_eval_program mcvd)
