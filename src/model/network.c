@@ -171,9 +171,9 @@ static mcvd_status set_cond(mcvd_network *net, const mcvd_network_input *in)
         return mcvdi_fail(MCVD_E_STATE, "network: %s conditioning frames",
                           in->cond ? "the model takes no" : "missing");
     if ((net->alphas_cumprod != NULL) != (in->cond_noise != NULL))
-        return mcvdi_fail(MCVD_E_STATE,
-                          in->cond_noise ? "network: cond_noise is for model.noise_in_cond only"
-                                         : "network: model.noise_in_cond needs cond_noise");
+        return mcvdi_fail(MCVD_E_STATE, in->cond_noise
+                                            ? "network: cond_noise is for model.noise_in_cond only"
+                                            : "network: model.noise_in_cond needs cond_noise");
     if (net->alphas_cumprod)
         return set_noised_cond(net, in);
     if (in->cond)
