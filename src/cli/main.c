@@ -134,7 +134,8 @@ static void prefer_sleeping_threads(char **argv)
 int main(int argc, char **argv)
 {
     prefer_sleeping_threads(argv);
-    signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write error with a message */
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write error with a message, */
+    signal(SIGXFSZ, SIG_IGN); /* and so is a file above the allowed size */
     mcvd_log_set(print_log, NULL);
     signal(SIGXFSZ, SIG_IGN); /* a file size limit is a failed write, cleaned up after */
 
