@@ -451,6 +451,8 @@ static mcvd_status run_job(rollout_run *r)
     mcvdi_progress_start(&r->progress);
     const mcvd_status st = rollout_job_run(&r->job);
     mcvdi_progress_end(&r->progress, NULL);
+    if (st == MCVD_E_EXISTS)
+        return mcvdi_cli_fail(st, "%s; --force replaces it", mcvdi_cli_message());
     return st;
 }
 

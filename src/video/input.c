@@ -236,6 +236,8 @@ static mcvd_status open_format(mcvdi_input *input, const char *path,
     av_dict_free(&options);
     if (error < 0 && !input->owned)
         return mcvdi_fail(MCVD_E_FORMAT, "-: expected y4m (YUV4MPEG2) on stdin");
+    if (error == AVERROR(EIO) && input->io->error >= 0) /* matroska's word for a header cut off */
+        return mcvdi_fail(MCVD_E_FORMAT, "%s: the video's header is damaged or cut off", path);
     if (error < 0) /* the context is gone by now */
         return mcvdi_libav_fail(MCVD_E_FORMAT, error, path, "the video's header is damaged");
     return MCVD_OK;

@@ -10,6 +10,7 @@ typedef struct window_shape {
     int num_frames;
     int num_future;
     int channels;
+    bool cond_emb; /* the network is told whether the past is given */
 } window_shape;
 
 /* configs/tiny.json with another window, trained (so it says) for everything. */
@@ -24,6 +25,7 @@ static inline mcvd_config window_config(window_shape shape)
     config.data.channels = shape.channels;
     config.data.prob_mask_cond = shape.num_past ? 0.5 : 0.0;
     config.data.prob_mask_future = shape.num_future ? 0.5 : 0.0;
+    config.model.cond_emb = shape.cond_emb;
     config.sampling.subsample = 4;
     return config;
 }
