@@ -290,6 +290,82 @@ static void test_model_row(void **state)
     cJSON_Delete(json);
 }
 
+/* Three frames from two chained blocks of two, in the order of time. */
+static void check_chained(mcvd_task task, const size_t order[3])
+{
+    enum { CLIPS = 3, SCORED = 3 };
+    const bool backwards = task == MCVD_TASK_PREDICT_PAST;
+    const size_t first = backwards ? 0 : PAST; /* of the scored frames */
+    const size_t frames = SCORED + (backwards ? FUTURE : PAST);
+    char arguments[128];
+    char path[TEST_PATH_BYTES];
+    uint8_t window[(SCORED + PAST) * PIXELS];
+    float known[(SCORED + PAST) * PIXELS];
+    float made[2 * FRAMES * PIXELS];
+    double psnr = 0.0;
+
+    snprintf(arguments, sizeof arguments, "--clips %d -K 1 --frames 3 --task %s", CLIPS,
+             mcvd_task_word(task));
+    cJSON *json = eval_digits(arguments);
+    mcvd_dataset *dataset = open_digits(frames, CLIPS);
+    mcvd_model *model = NULL;
+    mcvd_rollout *rollout = NULL;
+    CHECK_OK(mcvd_model_load(&model, test_path(path, folder, "run/model.safetensors"), NULL));
+    mcvd_rollout_config rc = mcvd_rollout_config_default(mcvd_model_get_config(model));
+    rc.task = task;
+    CHECK_OK(mcvd_rollout_create(&rollout, model, &rc));
+    for (size_t c = 0; c < CLIPS; c++) {
+        const float *const future = known + SCORED * PIXELS;
+        const float *const past = known;
+        double sum = 0.0;
+        CHECK_OK(mcvd_dataset_window(dataset, c, window));
+        mcvd_pixels_to_float(known, window, frames * PIXELS);
+        CHECK_OK(mcvd_rollout_begin_each(rollout, c, &past, &future));
+        CHECK_OK(mcvd_rollout_next(rollout, made));
+        CHECK_OK(mcvd_rollout_next(rollout, made + FRAMES * PIXELS));
+        for (size_t i = 0; i < SCORED * PIXELS; i++) {
+            const float x = made[order[i / PIXELS] * PIXELS + i % PIXELS];
+            const double d = unit(((double)x + 1.0) / 2.0) - window[first * PIXELS + i] / 255.0;
+            sum += d * d;
+        }
+        psnr += -10.0 * log10(sum / (SCORED * PIXELS)) / CLIPS;
+    }
+    CHECK_CLOSE(number(json, "results/model/mean_of_k/psnr/mean"), psnr, 1e-4);
+    mcvd_rollout_free(&rollout);
+    mcvd_model_free(&model);
+    mcvd_dataset_free(&dataset);
+    cJSON_Delete(json);
+}
+
+/* Backwards, the second block lies before the first, and its last frame is next to it. */
+static void test_chained_blocks(void **state)
+{
+    (void)state;
+    check_chained(MCVD_TASK_PREDICT, (const size_t[3]) { 0, 1, 2 });
+    check_chained(MCVD_TASK_PREDICT_PAST, (const size_t[3]) { 3, 0, 1 });
+}
+
+/* How trajectories share the calls of the network does not change a score. */
+static void test_any_batch(void **state)
+{
+    (void)state;
+    static const int batches[] = { 1, 4, 7 };
+    double best[3];
+    double mean[3];
+
+    for (size_t i = 0; i < 3; i++) {
+        char arguments[128];
+        snprintf(arguments, sizeof arguments, "--clips 4 -K 3 --set sampling.batch_size=%d",
+                 batches[i]);
+        cJSON *json = eval_digits(arguments);
+        best[i] = number(json, "results/model/best_of_k/psnr/mean");
+        mean[i] = number(json, "results/model/mean_of_k/psnr/mean");
+        cJSON_Delete(json);
+        CHECK_CLOSE(best[i], best[0], 1e-4);
+        CHECK_CLOSE(mean[i], mean[0], 1e-4);
+    }
+}
+
 /* ---- fields ---------------------------------------------------------------------------------- */
 
 static void test_fields(void **state)
@@ -503,6 +579,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_baselines),
         cmocka_unit_test(test_model_row),
+        cmocka_unit_test(test_chained_blocks),
+        cmocka_unit_test(test_any_batch),
         cmocka_unit_test(test_fields),
         cmocka_unit_test(test_generation),
         cmocka_unit_test(test_video),
