@@ -1,2 +1,3 @@
 mcvd_add_test(NAME golden_metrics SOURCES golden/test_metrics.c AREAS eval video core)
-mcvd_add_test(NAME golden_eval_e2e SOURCES golden/test_eval_e2e.c AREAS eval video diffusion core)
+mcvd_add_test(NAME golden_eval_e2e SOURCES golden/test_eval_e2e.c
+    AREAS eval rollout model ops graph data video diffusion core)

@@ -6,6 +6,7 @@
 #include <mcvd/metrics.h>
 #include <mcvd/sampler.h>
 
+#include "rollout/known.h"
 #include "support/hashed.h"
 #include "support/pipeline.h"
 
@@ -116,16 +117,12 @@ static void sample_block(e2e_run *r, float *x)
     CHECK_OK(mcvd_sampler_run(r->sampler, &job, x));
 }
 
-/* past' = past without its first F frames, then g[max(0, F - P):]. */
-static void refresh_past(const e2e_run *r, float *past, const float *g)
+/* What mcvd_rollout does with its known frames: the conditions on record prove it. */
+static void refresh_past(const e2e_run *r, float *cond, const float *g)
 {
-    const size_t p = r->num_past;
-    const size_t f = r->num_current;
-    const size_t kept = p > f ? p - f : 0;
-    const size_t taken = p - kept;
+    const mcvdi_known known = { cond, r->num_past, r->num_future, HW };
 
-    memmove(past, past + (p - kept) * HW, kept * HW * sizeof *past);
-    memcpy(past + kept * HW, g + (f - taken) * HW, taken * HW * sizeof *past);
+    mcvdi_known_slide(&known, MCVD_TASK_PREDICT, g, r->num_current);
 }
 
 /* One trajectory: [frames, HW] in [-1, 1]. */
