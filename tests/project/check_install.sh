@@ -1,12 +1,13 @@
 #!/bin/sh
 # An installation serves another program in every way that the README names:
-#   check_install.sh BUILD_FOLDER CMAKE CC CONSUMER_FOLDER
+#   check_install.sh BUILD_FOLDER CMAKE GENERATOR CC CONSUMER_FOLDER
 set -eu
 
 build=$1
 cmake=$2
-cc=$3
-consumer=$4
+generator=$3
+cc=$4
+consumer=$5
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 prefix="$work/a folder"
@@ -35,8 +36,8 @@ if ldd "$work/mcvd-static" | grep -q libmcvd; then
     exit 1
 fi
 
-"$cmake" -S "$consumer" -B "$work/build" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$cc" \
-    >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+"$cmake" -G "$generator" -S "$consumer" -B "$work/build" -DCMAKE_PREFIX_PATH="$prefix" \
+    -DCMAKE_C_COMPILER="$cc" >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
 "$cmake" --build "$work/build" >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
 for name in consumer consumer_static; do
     echo "CMake package, $name:"

@@ -30,5 +30,6 @@ if(NOT MCVD_SANITIZE AND NOT MCVD_COVERAGE)
     mcvd_add_check(symbols ${checks}/check_symbols.sh
         $<TARGET_FILE:mcvd_shared> $<TARGET_SONAME_FILE_NAME:mcvd_shared>)
     mcvd_add_check(install ${checks}/check_install.sh
-        ${PROJECT_BINARY_DIR} ${CMAKE_COMMAND} ${CMAKE_C_COMPILER} ${checks}/consumer)
+        ${PROJECT_BINARY_DIR} ${CMAKE_COMMAND} ${CMAKE_GENERATOR} ${CMAKE_C_COMPILER}
+        ${checks}/consumer)
 endif()
