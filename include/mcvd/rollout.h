@@ -81,7 +81,8 @@ MCVD_API mcvd_status mcvd_rollout_create_on(mcvd_rollout **out, mcvd_network *ne
 MCVD_API void mcvd_rollout_free(mcvd_rollout **rollout);
 
 /**
- * Set the known frames of all trajectories and start at block 0.
+ * Set the known frames of all trajectories and start at block 0, with the noise of block 0: the
+ * gaps of one video, each begun anew, share it.
  * @param past    [num_frames_cond, H, W, C] in [-1, 1], in time order; read by predict and interp
  * @param future  [num_frames_future, H, W, C]; read by predict-past and interp
  * @return MCVD_OK, MCVD_E_STATE (frames of the task are NULL)
