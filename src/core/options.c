@@ -213,13 +213,9 @@ static mcvd_status set_bool(const mcvdi_option *row, void *object, const char *t
 }
 
 /* A key without effect whose value asks for one deserves more than a note. */
-static void note_ignored(const mcvdi_option *row, const char *key, const char *value,
-                         const char *origin)
+static bool asks_for_effect(const mcvdi_option *row, const char *value)
 {
-    const bool asks = row->fallback && value && strcmp(row->fallback, value) != 0;
-
-    mcvdi_log(asks ? MCVD_LOG_WARNING : MCVD_LOG_INFO, "%s%s%s%s%s has no effect here",
-              origin ? origin : "", origin ? ": " : "", key, asks ? " = " : "", asks ? value : "");
+    return row->fallback && value && strcmp(row->fallback, value) != 0;
 }
 
 static mcvd_status set_value(const mcvdi_option *row, void *object, const char *text)
@@ -372,7 +368,10 @@ mcvd_status mcvdi_options_set(const mcvdi_option_table *table, void *object, con
     if (!row)
         return fail_unknown(table, key);
     if (row->type == MCVDI_OPT_IGNORED) {
-        note_ignored(row, key, equals + 1, NULL);
+        if (asks_for_effect(row, equals + 1))
+            mcvdi_log(MCVD_LOG_WARNING, "%s = %s has no effect here", key, equals + 1);
+        else
+            mcvdi_log(MCVD_LOG_INFO, "%s has no effect here", key);
         return MCVD_OK;
     }
     return set_value(row, object, equals + 1);
@@ -464,43 +463,90 @@ static mcvd_status read_value(const mcvdi_option *row, void *object, const cJSON
 }
 
 static mcvd_status read_key(const mcvdi_option_table *table, void *object, const char *section,
-                            const cJSON *json, const char *origin)
+                            const cJSON *json)
 {
     char key[2 * MAX_KEY];
-    char value[MCVD_CONFIG_TEXT];
     const mcvdi_option *row = find_row(table, section, json->string);
 
     snprintf(key, sizeof key, "%.*s.%.*s", MAX_KEY - 1, section, MAX_KEY - 1, json->string);
     if (!row)
         return fail_unknown(table, key);
-    if (row->type == MCVDI_OPT_IGNORED) {
-        describe(value, sizeof value, json);
-        note_ignored(row, key, value, origin);
-        return MCVD_OK;
-    }
-    return read_value(row, object, json);
+    return row->type == MCVDI_OPT_IGNORED ? MCVD_OK : read_value(row, object, json);
 }
 
-static mcvd_status read_section(const mcvdi_option_table *table, void *object, const cJSON *json,
-                                const char *origin)
+/* A section whose keys are all without effect. */
+static bool is_ignored_section(const mcvdi_option_table *table, const char *section)
 {
-    const mcvdi_option *all = find_row(table, json->string, "*");
+    const mcvdi_option *all = find_row(table, section, "*");
+    return all && all->type == MCVDI_OPT_IGNORED;
+}
+
+static mcvd_status read_section(const mcvdi_option_table *table, void *object, const cJSON *json)
+{
 
     if (!is_section(table, json->string))
         return fail_unknown(table, json->string);
-    if (all && all->type == MCVDI_OPT_IGNORED) {
-        note_ignored(all, json->string, NULL, origin);
+    if (is_ignored_section(table, json->string))
         return MCVD_OK;
-    }
     if (!cJSON_IsObject(json))
         return mcvdi_fail(MCVD_E_CONFIG, "%s: expected an object with the keys of this section",
                           json->string);
     for (const cJSON *item = json->child; item; item = item->next) {
-        const mcvd_status st = read_key(table, object, json->string, item, origin);
+        const mcvd_status st = read_key(table, object, json->string, item);
         if (st < 0)
             return st;
     }
     return MCVD_OK;
+}
+
+/* The keys of one file that do nothing, as one line. */
+typedef struct ignored_keys {
+    char text[768];
+    size_t length;
+} ignored_keys;
+
+static void add_ignored(ignored_keys *keys, const char *section, const char *name)
+{
+    const size_t room = sizeof keys->text - keys->length;
+    const int n =
+        snprintf(keys->text + keys->length, room, "%s%.*s%s%.*s", keys->length ? ", " : "",
+                 MAX_KEY - 1, section, name ? "." : "", MAX_KEY - 1, name ? name : "");
+
+    if (n > 0)
+        keys->length = (size_t)n < room ? keys->length + (size_t)n : sizeof keys->text - 1;
+}
+
+static void note_section(const mcvdi_option_table *table, const cJSON *section, const char *origin,
+                         ignored_keys *keys)
+{
+    char value[MCVD_CONFIG_TEXT];
+
+    for (const cJSON *item = section->child; item; item = item->next) {
+        const mcvdi_option *row = find_row(table, section->string, item->string);
+        if (!row || row->type != MCVDI_OPT_IGNORED)
+            continue;
+        describe(value, sizeof value, item);
+        if (asks_for_effect(row, value))
+            mcvdi_log(MCVD_LOG_WARNING, "%s: %s.%s = %s has no effect here", origin,
+                      section->string, item->string, value);
+        else
+            add_ignored(keys, section->string, item->string);
+    }
+}
+
+/* After a file was read without error: what it says in vain. */
+static void note_ignored(const mcvdi_option_table *table, const cJSON *json, const char *origin)
+{
+    ignored_keys keys = { .length = 0 };
+
+    for (const cJSON *section = json->child; section; section = section->next) {
+        if (is_ignored_section(table, section->string))
+            add_ignored(&keys, section->string, NULL);
+        else
+            note_section(table, section, origin, &keys);
+    }
+    if (keys.length)
+        mcvdi_log(MCVD_LOG_INFO, "%s: without effect here: %s", origin, keys.text);
 }
 
 mcvd_status mcvdi_options_read(const mcvdi_option_table *table, void *object, const cJSON *json,
@@ -509,10 +555,11 @@ mcvd_status mcvdi_options_read(const mcvdi_option_table *table, void *object, co
     if (!cJSON_IsObject(json))
         return mcvdi_fail(MCVD_E_CONFIG, "%s: expected an object with sections", origin);
     for (const cJSON *section = json->child; section; section = section->next) {
-        const mcvd_status st = read_section(table, object, section, origin);
+        const mcvd_status st = read_section(table, object, section);
         if (st < 0)
             return mcvdi_fail_context(st, "%s", origin);
     }
+    note_ignored(table, json, origin);
     return MCVD_OK;
 }
 

@@ -67,6 +67,36 @@ static mcvdi_value_id conv(builder *b, mcvdi_value_id x, const char *name, size_
     return mcvdi_conv(b->g, x, &spec);
 }
 
+/* The reference has the norm before modulation as a stage of its own; ours is fused, so it is
+ * computed once more where stages are wanted. */
+static void stage_bare_norm(builder *b, mcvdi_value_id x, int layer, const char *suffix)
+{
+    const mcvdi_group_norm_spec bare = { .scale_shift = -1, .norm_eps = 1e-5 };
+
+    if (b->unet->stages)
+        stage(b, mcvdi_group_norm(b->g, x, &bare), "all_modules.%d%s.Norm_0", layer, suffix);
+}
+
+/* Norm with weights, then SiLU: fused, or apart where stages are wanted. */
+static mcvdi_value_id affine_norm_silu(builder *b, mcvdi_value_id x, int layer, const char *suffix)
+{
+    char part[48];
+
+    snprintf(part, sizeof part, "%s.Norm_0", suffix);
+    const layer_name name = name_of(layer, part);
+    const bool apart = b->unet->stages != NULL;
+    const mcvdi_group_norm_spec norm = {
+        .name = name.text, .scale_shift = -1, .norm_eps = 1e-5, .silu = !apart
+    };
+    mcvdi_value_id y = mcvdi_group_norm(b->g, x, &norm);
+    if (apart) {
+        stage(b, y, "all_modules.%d%s", layer, part);
+        y = mcvdi_silu(b->g, y);
+    }
+    stage(b, y, "all_modules.%d%s", layer, suffix);
+    return y;
+}
+
 /* Normalise, modulate with the timestep, activate (model.md 5.3). `suffix` is ".actnorm0" etc. */
 static mcvdi_value_id act_norm(builder *b, mcvdi_value_id x, int layer, const char *suffix)
 {
@@ -74,6 +104,7 @@ static mcvdi_value_id act_norm(builder *b, mcvdi_value_id x, int layer, const ch
     mcvdi_group_norm_spec norm = { .scale_shift = -1, .norm_eps = 1e-5, .silu = true };
 
     if (b->silu_temb >= 0) {
+        stage_bare_norm(b, x, layer, suffix);
         snprintf(part, sizeof part, "%s.Dense_0", suffix);
         const layer_name dense_name = name_of(layer, part);
         const mcvdi_linear_spec dense = { dense_name.text, 2 * channels_of(b, x),
@@ -84,12 +115,7 @@ static mcvdi_value_id act_norm(builder *b, mcvdi_value_id x, int layer, const ch
         stage(b, y, "all_modules.%d%s", layer, suffix);
         return y;
     }
-    snprintf(part, sizeof part, "%s.Norm_0", suffix);
-    const layer_name affine = name_of(layer, part);
-    norm.name = affine.text;
-    const mcvdi_value_id y = mcvdi_group_norm(b->g, x, &norm);
-    stage(b, y, "all_modules.%d%s", layer, suffix);
-    return y;
+    return affine_norm_silu(b, x, layer, suffix);
 }
 
 typedef enum resample { RESAMPLE_NONE, RESAMPLE_DOWN, RESAMPLE_UP } resample;
@@ -184,18 +210,23 @@ static void build_embedding(builder *b, size_t batch)
     const mcvdi_dims scalar = { batch, 1, 1, 1 };
 
     b->unet->labels = b->unet->cond_mask = b->silu_temb = -1;
-    if (!b->config->model.time_conditional)
+    if (!b->config->model.time_conditional && !b->unet->stages)
         return;
     b->unet->labels = mcvdi_graph_input(b->g, scalar);
     const mcvdi_value_id e = mcvdi_timestep_embedding(b->g, b->unet->labels, width);
-    stage(b, e, "temb_sinusoid");
+    stage(b, e, "temb_sinusoid"); /* the reference computes it even where nothing reads it */
+    if (!b->config->model.time_conditional)
+        return;
     mcvdi_value_id temb = mcvdi_silu(b->g, embedding_linear(b, e, 4 * width));
     temb = embedding_linear(b, temb, 4 * width);
     if (b->config->model.cond_emb) {
-        const layer_name name = name_of(b->next_layer++, "");
+        const int layer = b->next_layer++;
+        const layer_name name = name_of(layer, "");
         b->unet->cond_mask = mcvdi_graph_input(b->g, scalar);
-        temb = mcvdi_concat(b->g, temb,
-                            mcvdi_mask_embedding(b->g, b->unet->cond_mask, name.text, width / 2));
+        const mcvdi_value_id mask =
+            mcvdi_mask_embedding(b->g, b->unet->cond_mask, name.text, width / 2);
+        stage(b, mask, "all_modules.%d", layer);
+        temb = mcvdi_concat(b->g, temb, mask);
     }
     stage(b, temb, "temb");
     b->silu_temb = mcvdi_silu(b->g, temb);
@@ -275,13 +306,7 @@ static mcvdi_value_id build_head(builder *b, mcvdi_value_id x, size_t out)
 {
     const int norm_layer = b->next_layer++;
     const int conv_layer = b->next_layer++;
-    const layer_name norm_name = name_of(norm_layer, ".Norm_0");
-    const mcvdi_group_norm_spec norm = {
-        .name = norm_name.text, .scale_shift = -1, .norm_eps = 1e-5, .silu = true
-    };
-
-    x = mcvdi_group_norm(b->g, x, &norm);
-    stage(b, x, "all_modules.%d", norm_layer);
+    x = affine_norm_silu(b, x, norm_layer, "");
     x = conv(b, x, name_of(conv_layer, "").text, out, 3, near_zero);
     stage(b, x, "all_modules.%d", conv_layer);
     return x;

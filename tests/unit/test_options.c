@@ -202,14 +202,16 @@ static void ignored_keys_are_noted(void **state)
 {
     thing *t = *state;
     CHECK_OK(read_text(t, "{\"one\": {\"old\": false}, \"gone\": {\"a\": 1, \"b\": [2]}}"));
-    CHECK_EQ(notes, 2);
+    CHECK_EQ(notes, 1);
     CHECK_EQ(warnings, 0);
-    assert_string_equal(last_line, "f.json: gone has no effect here");
+    assert_string_equal(last_line, "f.json: without effect here: one.old, gone");
     CHECK_OK(read_text(t, "{\"one\": {\"old\": true}}"));
     CHECK_EQ(warnings, 1);
     assert_string_equal(last_line, "f.json: one.old = true has no effect here");
     CHECK_OK(mcvdi_options_set(&table, t, "one.old=false"));
-    CHECK_EQ(notes, 3);
+    CHECK_EQ(notes, 2);
+    CHECK_STATUS(read_text(t, "{\"gone\": {\"a\": 1}, \"strange\": {}}"), MCVD_E_CONFIG);
+    CHECK_EQ(notes, 2); /* a refused file gets its one line only */
 }
 
 static mcvd_status round_trip(thing *out, const thing *in)
