@@ -65,7 +65,8 @@ typedef struct mcvd_network_config {
 
 /**
  * Build the network of a model for inference.
- * @return MCVD_OK, MCVD_E_SHAPE (size not divisible), MCVD_E_MODEL, MCVD_E_NOMEM
+ * @return MCVD_OK, MCVD_E_SHAPE (size not divisible, or too large), MCVD_E_RANGE (batch 0),
+ *         MCVD_E_MODEL, MCVD_E_NOMEM, MCVD_E_UNSUPPORTED (oneDNN refused a convolution)
  */
 MCVD_API mcvd_status mcvd_network_create(mcvd_network **out, const mcvd_model *model,
                                          const mcvd_network_config *config);
@@ -85,7 +86,9 @@ typedef struct mcvd_network_input {
 /**
  * out [B, H, W, F*C] = network(x, t, cond): the predicted noise (or v, as model.prediction says).
  * Allocates nothing. One call at a time per network.
- * @return MCVD_OK, MCVD_E_RANGE (t outside (-1, T]), MCVD_E_STATE (cond missing or unexpected)
+ * @return MCVD_OK, MCVD_E_STATE (cond or cond_noise missing or unexpected),
+ *         MCVD_E_RANGE (t outside (-1, 2T - 1), which is as far as the reference's labels T - 1 - t
+ *         reach; with noise_in_cond: t that is no whole number in [0, T)), MCVD_E_UNSUPPORTED
  */
 MCVD_API mcvd_status mcvd_network_forward(mcvd_network *network, const mcvd_network_input *input,
                                           float *out);

@@ -90,13 +90,15 @@ static int out_of_memory(mcvdi_graph *g)
     return mcvdi_graph_build_failed(g, mcvdi_fail(MCVD_E_NOMEM, "graph: out of memory"));
 }
 
+/* Libraries count in int, so a tensor has at most 2^31 - 1 values; sums of sizes then fit easily.
+ */
 static bool dims_fit(mcvdi_dims d)
 {
     size_t numel = d.n;
 
     return d.n && d.h && d.w && d.c && mcvdi_mul_size(&numel, numel, d.h) &&
            mcvdi_mul_size(&numel, numel, d.w) && mcvdi_mul_size(&numel, numel, d.c) &&
-           numel <= SIZE_MAX / 64;
+           numel <= INT32_MAX;
 }
 
 static mcvdi_value_id add_value(mcvdi_graph *g, mcvdi_dims dims, int producer)
@@ -105,8 +107,10 @@ static mcvdi_value_id add_value(mcvdi_graph *g, mcvdi_dims dims, int producer)
         return -1;
     if (!dims_fit(dims))
         return mcvdi_graph_build_failed(
-            g, mcvdi_fail(MCVD_E_SHAPE, "graph: impossible tensor [%zu, %zu, %zu, %zu]", dims.n,
-                          dims.h, dims.w, dims.c));
+            g, mcvdi_fail(MCVD_E_SHAPE,
+                          "a tensor of %zu x %zu x %zu x %zu (samples, height, width, channels) is "
+                          "too large: lower the batch, data.image_size or model.ngf",
+                          dims.n, dims.h, dims.w, dims.c));
     if (!grow(&g->values, &g->cap_values, g->num_values, sizeof *g->values))
         return out_of_memory(g);
     g->values[g->num_values] = (graph_value) { .dims = dims, .producer = producer };
@@ -125,7 +129,7 @@ mcvdi_param_id mcvdi_graph_param(mcvdi_graph *g, const mcvdi_param_spec *spec)
     if (!mcvdi_graph_ok(g))
         return -1;
     for (int d = 0; d < spec->ndim; d++)
-        if (!spec->shape[d] || !mcvdi_mul_size(&numel, numel, spec->shape[d]))
+        if (!spec->shape[d] || !mcvdi_mul_size(&numel, numel, spec->shape[d]) || numel > INT32_MAX)
             return mcvdi_graph_build_failed(
                 g, mcvdi_fail(MCVD_E_SHAPE, "graph: parameter '%s' has an impossible shape",
                               spec->name));

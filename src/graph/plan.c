@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "core/alloc.h"
-#include "core/checked.h"
 #include "graph/internal.h"
 
 typedef struct planned_buffer {
@@ -160,7 +159,9 @@ static mcvd_status place_all(planner *p, size_t scratch_bytes)
     }
     g->arena = mcvdi_alloc_aligned(top ? top : MCVDI_ALIGNMENT);
     if (!g->arena)
-        return mcvdi_fail(MCVD_E_NOMEM, "graph: %zu bytes of activations", top);
+        return mcvdi_fail(
+            MCVD_E_NOMEM,
+            "out of memory: %zu bytes of activations; lower the batch or data.image_size", top);
     g->arena_bytes = top;
     for (size_t i = 0; i < p->count; i++) {
         char *address = g->arena + round_up(scratch_bytes) + p->buffers[i].offset;
@@ -254,7 +255,8 @@ static mcvd_status place_weights(mcvdi_graph *g)
     }
     g->param_values = mcvdi_alloc_aligned((floats + 1) * sizeof(float));
     if (!g->param_values || (g->options.mode == MCVDI_INFER ? !g->packed : !g->param_grads))
-        return mcvdi_fail(MCVD_E_NOMEM, "graph: %zu bytes of weights", floats * sizeof(float));
+        return mcvdi_fail(MCVD_E_NOMEM, "out of memory: %zu bytes of weights; lower model.ngf",
+                          floats * sizeof(float));
     return MCVD_OK;
 }
 

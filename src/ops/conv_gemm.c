@@ -162,7 +162,7 @@ static mcvd_status gemm_forward(void *state, const mcvdi_conv_buffers *b)
     if (b->weight) {
         weight_to_matrix(c, b->weight, b->scratch);
         matrix = b->scratch;
-        col += 2 * c->matrix_floats;
+        col += 2 * c->matrix_floats; /* the layout of backward: [weights | dweights | patches] */
     }
     for (size_t n = 0; n < s->n; n++) {
         const float *image = b->x + n * s->h * s->w * s->in;

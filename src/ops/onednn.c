@@ -334,23 +334,33 @@ static mcvd_status make_training(onednn_conv *c, const conv_mds *m)
     return st;
 }
 
-/* Scratch of a call: [packed weights | primitive's scratchpad | dx to add | bias gradient]. */
-static size_t scratch_bytes(const onednn_conv *c, mcvdi_graph_mode mode)
+/* Scratch of a training call: [packed weights | primitive's scratchpad | dx to add | bias
+ * gradient], as offsets. */
+typedef struct scratch_layout {
+    size_t scratchpad, dx, dbias, bytes;
+} scratch_layout;
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+static scratch_layout lay_out_scratch(const onednn_conv *c)
 {
     const conv_primitive *all[] = { &c->forward, &c->backward_data, &c->backward_weights };
     size_t weights = 0;
     size_t scratchpad = 0;
+    scratch_layout l;
 
-    if (mode == MCVDI_INFER)
-        return round_up(c->forward.scratchpad_bytes);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        if (all[i]->weight_bytes > weights)
-            weights = all[i]->weight_bytes;
-        if (all[i]->scratchpad_bytes > scratchpad)
-            scratchpad = all[i]->scratchpad_bytes;
+        weights = larger(weights, all[i]->weight_bytes);
+        scratchpad = larger(scratchpad, all[i]->scratchpad_bytes);
     }
-    return round_up(weights) + round_up(scratchpad) + round_up(c->dx_bytes) +
-           round_up(c->s.out * sizeof(float));
+    l.scratchpad = round_up(weights);
+    l.dx = l.scratchpad + round_up(scratchpad);
+    l.dbias = l.dx + round_up(c->dx_bytes);
+    l.bytes = l.dbias + round_up(c->s.out * sizeof(float));
+    return l;
 }
 
 static mcvd_status onednn_create(void **state, const mcvdi_conv_shape *shape, mcvdi_graph_mode mode,
@@ -368,12 +378,9 @@ static mcvd_status onednn_create(void **state, const mcvdi_conv_shape *shape, mc
         return mcvdi_fail(MCVD_E_NOMEM, "convolution: out of memory");
     c->s = *shape;
     c->dx_bytes = shape->n * shape->h * shape->w * shape->in * sizeof(float);
-    st = check(dnnl_stream_create(&c->stream, cpu_engine, dnnl_stream_default_flags), "stream");
-    if (st < 0) {
-        onednn_release(c);
-        return st;
-    }
     st = make_mds(&m, shape);
+    if (st >= 0)
+        st = check(dnnl_stream_create(&c->stream, cpu_engine, dnnl_stream_default_flags), "stream");
     if (st >= 0)
         st = make_primitive(&c->forward, CONV_FORWARD, &m, shape, NULL);
     if (st >= 0)
@@ -387,7 +394,8 @@ static mcvd_status onednn_create(void **state, const mcvdi_conv_shape *shape, mc
         return st;
     }
     plan->packed_bytes = c->forward.weight_bytes;
-    plan->scratch_bytes = scratch_bytes(c, mode);
+    plan->scratch_bytes =
+        mode == MCVDI_TRAIN ? lay_out_scratch(c).bytes : round_up(c->forward.scratchpad_bytes);
     *state = c;
     return MCVD_OK;
 }
@@ -460,26 +468,16 @@ static mcvd_status run_conv(const onednn_conv *c, const conv_primitive *p, conv_
     return check(st, "convolution");
 }
 
-/* The parts of the scratch buffer, see scratch_bytes. */
 typedef struct scratch_parts {
     char *weights, *scratchpad, *dx, *dbias;
 } scratch_parts;
 
 static scratch_parts split_scratch(const onednn_conv *c, void *scratch)
 {
-    const size_t total = scratch_bytes(c, MCVDI_TRAIN);
-    scratch_parts p;
+    const scratch_layout l = lay_out_scratch(c);
+    char *start = scratch;
 
-    p.weights = scratch;
-    p.dbias = p.weights + total - round_up(c->s.out * sizeof(float));
-    p.dx = p.dbias - round_up(c->dx_bytes);
-    size_t weights = c->forward.weight_bytes;
-    if (c->backward_data.weight_bytes > weights)
-        weights = c->backward_data.weight_bytes;
-    if (c->backward_weights.weight_bytes > weights)
-        weights = c->backward_weights.weight_bytes;
-    p.scratchpad = p.weights + round_up(weights);
-    return p;
+    return (scratch_parts) { start, start + l.scratchpad, start + l.dx, start + l.dbias };
 }
 
 static mcvd_status onednn_forward(void *state, const mcvdi_conv_buffers *b)
