@@ -1,0 +1,1 @@
+mcvd_add_fuzz_test(NAME fuzz_idx SOURCE fuzz/fuzz_idx.c CORPUS fuzz/idx AREAS data video core)
