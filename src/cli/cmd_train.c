@@ -176,8 +176,8 @@ static mcvd_status on_sample(void *user, uint64_t step, mcvd_network *network,
 static mcvd_status find_config(const train_args *a, const char *folder, char *path, size_t bytes)
 {
     if (a->resume && !a->config) {
-        snprintf(path, bytes, "%s/config.json", folder);
-        if (access(path, R_OK) != 0)
+        const int n = snprintf(path, bytes, "%s/config.json", folder);
+        if (n < 0 || (size_t)n >= bytes || access(path, R_OK) != 0)
             return mcvdi_cli_fail(MCVD_E_INPUT, "--resume: %s holds no run (no config.json)",
                                   folder);
         return MCVD_OK;
