@@ -16,7 +16,7 @@ openblas=libopenblas-openmp-dev
 for option; do
     case $option in
     --test) packages="$packages g++ binutils libcmocka-dev ffmpeg clang-format-14" ;;
-    --fuzz) packages="$packages clang llvm libclang-rt-14-dev" ;;
+    --fuzz) packages="$packages clang llvm libclang-rt-14-dev libomp-dev" ;;
     *)
         echo "usage: scripts/deps.sh [--test] [--fuzz]" >&2
         exit 2
