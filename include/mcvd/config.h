@@ -66,6 +66,7 @@ typedef struct mcvd_model_config {
     bool gamma;
     bool ema;
     double ema_rate;
+    bool ema_warmup; /* ours: forget the initial weights quickly; off in the reference */
     char prediction[MCVD_CONFIG_TEXT]; /* ours: eps | v: what the network outputs */
     int64_t space_to_depth;            /* ours: s: the U-Net works on s x s pixel cells; 1 is off */
 } mcvd_model_config;
@@ -95,6 +96,7 @@ typedef struct mcvd_optim_config {
     bool amsgrad;
     int64_t warmup;
     double grad_clip;                   /* <= 0: off */
+    int64_t cooldown;                   /* ours: last steps, in which lr falls to 0 */
     char lr_schedule[MCVD_CONFIG_TEXT]; /* ours: constant | cosine, towards 0 at n_iters */
 } mcvd_optim_config;
 

@@ -93,6 +93,7 @@ static const mcvdi_option rows[] = {
     BOOL(model, gamma, "false", "gamma instead of normal noise"),
     BOOL(model, ema, "true", "keep a moving average of the weights and use it for results"),
     REAL(model, ema_rate, "0.999", 0, 1, "share of the old average kept per step"),
+    BOOL(model, ema_warmup, "true", "let the average forget the initial weights quickly"),
     CHOICE(model, prediction, "eps", "eps|v", "what the network outputs"),
     INT(model, space_to_depth, "1", 1, 64, "the U-Net works on cells of n x n pixels; 1: off"),
     IGNORED("model", "depth", NULL, "a remark of the authors' files"),
@@ -131,6 +132,7 @@ static const mcvdi_option rows[] = {
     BOOL(optim, amsgrad, "false", "divide by the largest mean squared gradient so far"),
     INT(optim, warmup, "1000", 0, MAX_STEPS, "steps of linearly growing learning rate; 0: none"),
     REAL(optim, grad_clip, "1", -1, 1e12, "largest global gradient norm; <= 0: no clipping"),
+    INT(optim, cooldown, "0", 0, MAX_STEPS, "last steps, in which the rate falls linearly to 0"),
     CHOICE(optim, lr_schedule, "constant", "constant|cosine", "after warmup; cosine ends at 0"),
 
     INT(sampling, batch_size, "16", 1, 65536, "clips times samples computed together"),

@@ -8,6 +8,10 @@ static double decay(const mcvdi_lr_config *config, int64_t completed)
     const double done = (double)(completed - config->warmup);
     const double span = (double)(config->n_iters - config->warmup);
 
+    if (config->cooldown > 0 && completed >= config->n_iters - config->cooldown) {
+        const double left = (double)(config->n_iters - completed) / (double)config->cooldown;
+        return left > 0.0 ? left : 0.0;
+    }
     if (!config->cosine)
         return 1.0;
     if (done >= span)

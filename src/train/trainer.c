@@ -16,6 +16,7 @@
 #include "diffusion/loss.h"
 #include "train/adam.h"
 #include "train/clip.h"
+#include "train/ema.h"
 #include "train/lr.h"
 #include "train/trainer_internal.h"
 
@@ -223,7 +224,8 @@ static double learning_rate(const mcvd_trainer *tr)
     const mcvdi_lr_config lr = { .lr = o->lr,
                                  .warmup = o->warmup,
                                  .cosine = strcmp(o->lr_schedule, "cosine") == 0,
-                                 .n_iters = tr->config.training.n_iters };
+                                 .n_iters = tr->config.training.n_iters,
+                                 .cooldown = o->cooldown };
     return mcvdi_lr_at(&lr, (int64_t)tr->steps);
 }
 
@@ -241,7 +243,9 @@ static mcvd_status update(mcvd_trainer *tr, double lr, double *grad_norm)
     const mcvdi_adam_now now = { .t = (int64_t)tr->steps + 1,
                                  .lr = lr,
                                  .grad_scale = mcvdi_clip_factor(*grad_norm, o->grad_clip),
-                                 .ema_rate = tr->config.model.ema_rate };
+                                 .ema_rate =
+                                     mcvdi_ema_rate_at(tr->config.model.ema_rate,
+                                                       tr->config.model.ema_warmup, tr->steps) };
     const mcvdi_adam_slab slab = { .params = mcvdi_graph_values(tr->graph),
                                    .grads = grads.data,
                                    .m = tr->m,

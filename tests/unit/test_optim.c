@@ -171,10 +171,27 @@ static void test_learning_rate(void **state)
     CHECK_CLOSE(mcvdi_lr_at(&config, 29), 2e-4 * (0.5 + sqrt(0.125)), 1e-18);
     CHECK_TRUE(mcvdi_lr_at(&config, 104) == 0.0);
     CHECK_TRUE(mcvdi_lr_at(&config, 105) == 0.0);
+    config = (mcvdi_lr_config) { .lr = 2e-4, .warmup = 4, .n_iters = 104, .cooldown = 40 };
+    CHECK_TRUE(mcvdi_lr_at(&config, 63) == 2e-4);
+    CHECK_TRUE(mcvdi_lr_at(&config, 64) == 2e-4);
+    CHECK_CLOSE(mcvdi_lr_at(&config, 74), 1.5e-4, 1e-18);
+    CHECK_CLOSE(mcvdi_lr_at(&config, 103), 0.05e-4, 1e-18);
+    CHECK_TRUE(mcvdi_lr_at(&config, 104) == 0.0 && mcvdi_lr_at(&config, 999) == 0.0);
     config = (mcvdi_lr_config) { .lr = 2e-4 };
     CHECK_TRUE(mcvdi_lr_at(&config, 0) == 2e-4);
     config.warmup_zero_stays_zero = true;
     CHECK_TRUE(mcvdi_lr_at(&config, 0) == 0.0 && mcvdi_lr_at(&config, 7) == 0.0);
+}
+
+static void test_average_rate(void **state)
+{
+    (void)state;
+    CHECK_TRUE(mcvdi_ema_rate_at(0.999, false, 0) == 0.999);
+    CHECK_CLOSE(mcvdi_ema_rate_at(0.999, true, 0), 0.1, 1e-16);
+    CHECK_CLOSE(mcvdi_ema_rate_at(0.999, true, 89), 90.0 / 99.0, 1e-16);
+    CHECK_TRUE(mcvdi_ema_rate_at(0.999, true, 8988) < 0.999);
+    CHECK_TRUE(mcvdi_ema_rate_at(0.999, true, 8990) == 0.999);
+    CHECK_TRUE(mcvdi_ema_rate_at(0.0, true, 5) == 0.0);
 }
 
 int main(void)
@@ -187,6 +204,7 @@ int main(void)
         cmocka_unit_test(test_norm),
         cmocka_unit_test(test_clip_factor),
         cmocka_unit_test(test_learning_rate),
+        cmocka_unit_test(test_average_rate),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
