@@ -41,10 +41,16 @@ MCVD_API const char *mcvd_task_word(mcvd_task task);
 /** MCVD_E_USAGE lists the known words. */
 MCVD_API mcvd_status mcvd_task_parse(mcvd_task *task, const char *word);
 
+/** Which condition frames a task is given at its start; the others are masked. */
+MCVD_API bool mcvd_task_past_given(mcvd_task task);
+MCVD_API bool mcvd_task_future_given(mcvd_task task);
+
 /** Why a model cannot do a task at all (it has no such frames); NULL when it can. */
 MCVD_API const char *mcvd_task_impossible(const mcvd_config *config, mcvd_task task);
 /** Why its training masks did not prepare it for the task; NULL when they did. */
 MCVD_API const char *mcvd_task_untrained(const mcvd_config *config, mcvd_task task);
+/** The same for a rollout's blocks after the first: generate then has past frames, its own. */
+MCVD_API const char *mcvd_task_untrained_chain(const mcvd_config *config, mcvd_task task);
 
 typedef struct mcvd_rollout mcvd_rollout;
 

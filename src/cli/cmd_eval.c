@@ -12,16 +12,25 @@
 #include "cli/eval_job.h"
 #include "cli/fail.h"
 #include "cli/parse.h"
+#include "cli/path.h"
+#include "cli/settings.h"
 #include "cli/shared.h"
 #include "cli/signals.h"
 
-enum { PATH_BYTES = 4096, MIN_SSIM_SIDE = 11, MAX_BENCHMARKS = 64, MOVING_DIGITS = 2 };
+enum {
+    PATH_BYTES = 4096,
+    LINE_BYTES = 256,
+    MIN_SSIM_SIDE = 11,
+    MAX_BENCHMARKS = 64,
+    MOVING_DIGITS = 2
+};
 
 static const double default_test_fraction = 0.2;
 
 typedef struct eval_args {
     const char *benchmark;
     const char *model;
+    const char *config_file;
     const char *data;
     const char *task;
     const char *sampler;
@@ -43,12 +52,8 @@ static const mcvdi_arg args[] = {
       .required = true,
       .help = "smmnist: moving digits of the test images; videos: the held-out end of --data",
       .offset = offsetof(eval_args, benchmark) },
-    { .name = "--model",
-      .type = MCVDI_ARG_TEXT,
-      .value = "FILE",
-      .help = "model file, checkpoint or run folder; default: $MCVD_MODEL, or the one that ships "
-              "with the program",
-      .offset = offsetof(eval_args, model) },
+    MCVDI_ARG_MODEL(eval_args),
+    MCVDI_ARG_CONFIG(eval_args),
     { .name = "--data",
       .type = MCVDI_ARG_TEXT,
       .value = "PATH",
@@ -68,7 +73,8 @@ static const mcvdi_arg args[] = {
       .value = "K",
       .min = 1,
       .max = 1000,
-      .help = "predictions per clip, for best of K and mean of K; default: 10",
+      .help = "predictions per clip, for best of K and mean of K; default: sampling.preds_per_test "
+              "of the model when above 1, else 10",
       .offset = offsetof(eval_args, trajectories) },
     { .name = "--task",
       .type = MCVDI_ARG_CHOICE,
@@ -84,26 +90,9 @@ static const mcvdi_arg args[] = {
       .max = 100000,
       .help = "scored frames; default: one block of the model",
       .offset = offsetof(eval_args, frames) },
-    { .name = "--sampler",
-      .type = MCVDI_ARG_CHOICE,
-      .value = "NAME",
-      .choices = "ddpm|ddim",
-      .help = "default: the model's own",
-      .offset = offsetof(eval_args, sampler) },
-    { .name = "--steps",
-      .type = MCVDI_ARG_INT,
-      .value = "N",
-      .min = 1,
-      .max = 100000,
-      .help = "denoising steps per block; default: the model's own",
-      .offset = offsetof(eval_args, steps) },
-    { .name = "--seed",
-      .type = MCVDI_ARG_INT,
-      .value = "S",
-      .min = 0,
-      .max = 9007199254740991.0,
-      .help = "of the trajectories; the clips are fixed; default: 0",
-      .offset = offsetof(eval_args, seed) },
+    MCVDI_ARG_SAMPLER(eval_args),
+    MCVDI_ARG_STEPS(eval_args),
+    MCVDI_ARG_SEED(eval_args, "of the trajectories; the clips are fixed"),
     { .name = "--json",
       .type = MCVDI_ARG_FLAG,
       .help = "one JSON object instead of the table",
@@ -118,19 +107,10 @@ static const mcvdi_arg args[] = {
       .type = MCVDI_ARG_FLAG,
       .help = "replace the files of an older run in DIR",
       .offset = offsetof(eval_args, force) },
-    { .name = "--threads",
-      .type = MCVDI_ARG_INT,
-      .value = "N",
-      .min = 1,
-      .max = 1024,
-      .help = "threads for computing; default: all",
-      .offset = offsetof(eval_args, threads) },
-    { .name = "--set",
-      .type = MCVDI_ARG_LIST,
-      .value = "KEY=VALUE",
-      .help = "change protocol.KEY, sampling.KEY, or data.num_digits, frame_step, resize, "
-              "test_fraction",
-      .offset = offsetof(eval_args, sets) },
+    MCVDI_ARG_THREADS(eval_args),
+    MCVDI_ARG_SET(eval_args,
+                  "change protocol.KEY, sampling.KEY, or data.num_digits, frame_step, resize, "
+                  "test_fraction"),
 };
 
 static const mcvdi_arg_table table = {
@@ -180,11 +160,11 @@ static mcvd_status load_model(eval_run *r)
     mcvd_status st = MCVD_OK;
 
     if (r->a.model)
-        snprintf(r->model_path, sizeof r->model_path, "%s", r->a.model);
+        st = mcvdi_path(r->model_path, sizeof r->model_path, "%s", r->a.model);
     else
         st = mcvdi_default_model(r->model_path, sizeof r->model_path);
     if (st >= 0)
-        st = mcvd_model_load(&r->model, r->model_path, NULL);
+        st = mcvdi_model_load(&r->model, r->model_path, r->a.config_file);
     if (st < 0)
         return st;
     r->config = *mcvd_model_get_config(r->model);
@@ -204,9 +184,8 @@ static void fit_protocol(eval_run *r)
     const mcvd_task task = r->job.task;
 
     snprintf(p->task, sizeof p->task, "%s", r->a.task);
-    p->past = task == MCVD_TASK_PREDICT || task == MCVD_TASK_INTERP ? d->num_frames_cond : 0;
-    p->future =
-        task == MCVD_TASK_PREDICT_PAST || task == MCVD_TASK_INTERP ? d->num_frames_future : 0;
+    p->past = mcvd_task_past_given(task) ? d->num_frames_cond : 0;
+    p->future = mcvd_task_future_given(task) ? d->num_frames_future : 0;
     p->frames = r->a.frames ? r->a.frames : d->num_frames;
     p->image_size = d->image_size;
     p->channels = d->channels;
@@ -215,6 +194,8 @@ static void fit_protocol(eval_run *r)
         p->clips = r->a.clips;
     if (r->a.trajectories)
         p->trajectories = r->a.trajectories;
+    else if (r->config.sampling.preds_per_test > 1)
+        p->trajectories = r->config.sampling.preds_per_test;
     if (r->a.seed >= 0)
         p->seed = r->a.seed;
     if (r->a.sampler)
@@ -250,6 +231,8 @@ static mcvd_status apply_sets(eval_run *r)
                                   set);
         if (st < 0)
             return mcvdi_cli_fail(st, "--set %s: %s", set, mcvd_last_error());
+        if (starts_with(set, "sampling.preds_per_test="))
+            r->protocol.trajectories = r->config.sampling.preds_per_test;
     }
     return MCVD_OK;
 }
@@ -280,9 +263,9 @@ static mcvd_status check_protocol(const eval_run *r)
             r->model_path, d->channels);
     if (strcmp(p->task, r->a.task) != 0)
         return mcvdi_cli_fail(MCVD_E_USAGE, "--set protocol.task: give --task instead");
-    if (task == MCVD_TASK_PREDICT || task == MCVD_TASK_INTERP)
+    if (mcvd_task_past_given(task))
         st = expect(r, "past", p->past, d->num_frames_cond);
-    if (st >= 0 && (task == MCVD_TASK_PREDICT_PAST || task == MCVD_TASK_INTERP))
+    if (st >= 0 && mcvd_task_future_given(task))
         st = expect(r, "future", p->future, d->num_frames_future);
     if (st >= 0)
         st = expect(r, "image_size", p->image_size, d->image_size);
@@ -327,8 +310,10 @@ static mcvd_status check_writable(const char *folder)
 {
     char path[PATH_BYTES];
     struct stat info;
+    const mcvd_status st = mcvdi_path(path, sizeof path, "%s", folder);
 
-    snprintf(path, sizeof path, "%s", folder);
+    if (st < 0)
+        return st;
     while (stat(path, &info) != 0 && errno == ENOENT) {
         char *slash = strrchr(path, '/');
         if (!slash)
@@ -354,14 +339,14 @@ static mcvd_status check_out(const eval_args *a)
     if (!a->out)
         return MCVD_OK;
     for (size_t i = 0; !a->force && i < sizeof names / sizeof *names; i++) {
-        snprintf(path, sizeof path, "%s/%s", a->out, names[i]);
-        if (access(path, F_OK) == 0)
-            return refuse(path);
+        const mcvd_status st = mcvdi_path(path, sizeof path, "%s/%s", a->out, names[i]);
+        if (st < 0 || access(path, F_OK) == 0)
+            return st < 0 ? st : refuse(path);
     }
     for (size_t i = 0; !a->force && i < EVAL_STRIPS; i++) {
-        eval_job_strip_path(path, sizeof path, a->out, i);
-        if (access(path, F_OK) == 0)
-            return refuse(path);
+        const mcvd_status st = eval_job_strip_path(path, sizeof path, a->out, i);
+        if (st < 0 || access(path, F_OK) == 0)
+            return st < 0 ? st : refuse(path);
     }
     return check_writable(a->out);
 }
@@ -408,46 +393,86 @@ static mcvd_status open_predictor(eval_run *r)
 
 /* --- the report --- */
 
-static void warn_untrained(const eval_run *r)
+/* Frames count as held out only when training left out as many. */
+static bool may_know_frames(const eval_run *r)
+{
+    const double left_out = mcvd_model_get_config(r->model)->data.test_fraction;
+
+    return !r->moving_digits && r->config.data.test_fraction > left_out;
+}
+
+/* What speaks against the scores, as one line; empty when nothing does. */
+static void describe_task(const eval_run *r, char *text, size_t bytes)
 {
     const char *untrained = mcvd_task_untrained(&r->config, r->job.task);
+    const char *words = "";
 
+    text[0] = '\0';
+    if (!untrained && r->protocol.frames > r->config.data.num_frames) {
+        untrained = mcvd_task_untrained_chain(&r->config, r->job.task);
+        words = " beyond the first block";
+    }
     if (untrained)
-        fprintf(stderr, "mcvd: warning: %s was not trained for %s: %s\n", r->model_path, r->a.task,
-                untrained);
+        snprintf(text, bytes, "was not trained for %s%s: %s", r->a.task, words, untrained);
+}
+
+static void warn(const eval_run *r)
+{
+    char task[LINE_BYTES];
+
+    describe_task(r, task, sizeof task);
+    if (*task)
+        mcvdi_cli_warn("%s %s", r->model_path, task);
+    if (may_know_frames(r))
+        mcvdi_cli_warn("%s may have trained on these frames: it left out %g of every video, the "
+                       "last %g are scored",
+                       r->model_path, mcvd_model_get_config(r->model)->data.test_fraction,
+                       r->config.data.test_fraction);
 }
 
 static mcvd_status note_task(const eval_run *r)
 {
-    const char *untrained = mcvd_task_untrained(&r->config, r->job.task);
-    char text[PATH_BYTES];
+    char task[LINE_BYTES];
+    char text[LINE_BYTES + 16];
 
-    if (!untrained)
+    describe_task(r, task, sizeof task);
+    if (!*task)
         return MCVD_OK;
-    snprintf(text, sizeof text, "the model was not trained for %s: %s", r->a.task, untrained);
+    snprintf(text, sizeof text, "the model %s", task);
     return mcvd_eval_report_note(r->report, "warning", text);
+}
+
+static mcvd_status note_data(const eval_run *r)
+{
+    const char *about = mcvd_dataset_describe(r->job.dataset);
+    char data[PATH_BYTES + LINE_BYTES];
+
+    if (r->moving_digits)
+        snprintf(data, sizeof data, "%s", about);
+    else if (may_know_frames(r))
+        snprintf(data, sizeof data,
+                 "%s, the last %g of every video; the model may have trained on these frames",
+                 about, r->config.data.test_fraction);
+    else
+        snprintf(data, sizeof data, "%s, held out: the last %g of every video", about,
+                 r->config.data.test_fraction);
+    return mcvd_eval_report_note(r->report, "data", data);
 }
 
 static mcvd_status write_notes(const eval_run *r)
 {
-    char sampler[128];
-    char data[PATH_BYTES];
+    char sampler[LINE_BYTES];
 
     snprintf(sampler, sizeof sampler, "%s, %d steps per block of %zu frames",
              mcvd_rollout_sampler_name(r->job.rollout), mcvd_rollout_num_steps(r->job.rollout),
              r->job.block);
-    if (r->moving_digits)
-        snprintf(data, sizeof data, "%s", mcvd_dataset_describe(r->job.dataset));
-    else
-        snprintf(data, sizeof data, "%s, held out: the last %g of every video",
-                 mcvd_dataset_describe(r->job.dataset), r->config.data.test_fraction);
     mcvd_status st = mcvd_eval_report_note(r->report, "model", r->model_path);
     if (st >= 0 && *mcvd_model_summary(r->model))
         st = mcvd_eval_report_note(r->report, "training", mcvd_model_summary(r->model));
     if (st >= 0)
         st = mcvd_eval_report_note(r->report, "sampler", sampler);
     if (st >= 0)
-        st = mcvd_eval_report_note(r->report, "data", data);
+        st = note_data(r);
     return st < 0 ? st : note_task(r);
 }
 
@@ -502,7 +527,7 @@ static mcvd_status run(eval_run *r)
         st = open_predictor(r);
     if (st < 0)
         return st;
-    warn_untrained(r);
+    warn(r);
     mcvdi_signals_install();
     st = run_benchmark(r);
     if (st >= 0)

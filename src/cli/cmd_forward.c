@@ -60,13 +60,7 @@ static const mcvdi_arg args[] = {
       .type = MCVDI_ARG_FLAG,
       .help = "replace OUT when it exists",
       .offset = offsetof(forward_args, force) },
-    { .name = "--threads",
-      .type = MCVDI_ARG_INT,
-      .value = "N",
-      .min = 1,
-      .max = 1024,
-      .help = "threads for computing; default: all",
-      .offset = offsetof(forward_args, threads) },
+    MCVDI_ARG_THREADS(forward_args),
 };
 
 static const mcvdi_arg_table table = {
@@ -368,16 +362,6 @@ static mcvd_status compute(forward_job *job, bool stages)
     return st;
 }
 
-static mcvd_status load_model(forward_job *job, const forward_args *a)
-{
-    mcvd_config config;
-
-    if (!a->config)
-        return mcvd_model_load(&job->model, a->model, NULL);
-    const mcvd_status st = mcvdi_settings_load(&config, a->config, NULL, NULL);
-    return st < 0 ? st : mcvd_model_load(&job->model, a->model, &config);
-}
-
 mcvd_status mcvdi_cmd_forward(int argc, char **argv)
 {
     forward_args a = { 0 };
@@ -390,7 +374,7 @@ mcvd_status mcvdi_cmd_forward(int argc, char **argv)
     if (a.threads)
         mcvd_set_threads((int)a.threads);
     forward_job job = { .path = a.input };
-    st = load_model(&job, &a);
+    st = mcvdi_model_load(&job.model, a.model, a.config);
     if (st >= 0)
         st = read_input(&job);
     if (st >= 0)

@@ -202,12 +202,9 @@ static const char *weights_dtype(const mcvd_safetensors *file)
 static mcvd_status tell_network(info_answer *to, const mcvd_safetensors *file, const info_args *a)
 {
     const char *step = mcvd_safetensors_metadata(file, "mcvd.checkpoint");
-    mcvd_config config;
     mcvd_model *model = NULL;
-    mcvd_status st = a->config ? mcvdi_settings_load(&config, a->config, NULL, NULL) : MCVD_OK;
+    mcvd_status st = mcvdi_model_load(&model, a->path, a->config);
 
-    if (st >= 0)
-        st = mcvd_model_load(&model, a->path, a->config ? &config : NULL);
     if (st < 0)
         return st;
     put_text(to, "kind", step ? "checkpoint" : "model");
@@ -247,7 +244,7 @@ static mcvd_status tell_safetensors(info_answer *to, const info_args *a)
 static mcvd_status tell_run(info_answer *to, const info_args *a)
 {
     mcvd_model *model = NULL;
-    const mcvd_status st = mcvd_model_load(&model, a->path, NULL);
+    const mcvd_status st = mcvdi_model_load(&model, a->path, a->config);
 
     if (st < 0)
         return st;

@@ -10,6 +10,7 @@
 #include "cli/fail.h"
 #include "cli/json_text.h"
 #include "cli/parse.h"
+#include "cli/path.h"
 #include "cli/progress.h"
 #include "cli/rollout_job.h"
 #include "cli/settings.h"
@@ -21,6 +22,7 @@ enum { PATH_BYTES = 4096, VIEW_PIXELS = 256, ROW_PIXELS = 4096, GENERATED_FPS = 
 typedef struct rollout_args {
     const char *input;
     const char *model;
+    const char *config_file;
     const char *task;
     const char *start;
     const char *sampler;
@@ -60,11 +62,8 @@ static const mcvdi_arg args[] = {
       .fallback = "predict",
       .help = "what follows, what came before, what lies between, or a new video",
       .offset = offsetof(rollout_args, task) },
-    { .name = "--model",
-      .type = MCVDI_ARG_TEXT,
-      .value = "FILE",
-      .help = "model file; default: $MCVD_MODEL, or the one that ships with the program",
-      .offset = offsetof(rollout_args, model) },
+    MCVDI_ARG_MODEL(rollout_args),
+    MCVDI_ARG_CONFIG(rollout_args),
     { .name = "--start",
       .type = MCVDI_ARG_TEXT,
       .value = "FRAME",
@@ -86,27 +85,9 @@ static const mcvdi_arg args[] = {
       .fallback = "1",
       .help = "different futures, side by side",
       .offset = offsetof(rollout_args, samples) },
-    { .name = "--seed",
-      .type = MCVDI_ARG_INT,
-      .value = "S",
-      .min = 0,
-      .max = 9007199254740991.0,
-      .fallback = "0",
-      .help = "same seed, same bytes",
-      .offset = offsetof(rollout_args, seed) },
-    { .name = "--sampler",
-      .type = MCVDI_ARG_CHOICE,
-      .value = "NAME",
-      .choices = "ddpm|ddim",
-      .help = "default: the model's own",
-      .offset = offsetof(rollout_args, sampler) },
-    { .name = "--steps",
-      .type = MCVDI_ARG_INT,
-      .value = "N",
-      .min = 1,
-      .max = 100000,
-      .help = "denoising steps per block; default: the model's own",
-      .offset = offsetof(rollout_args, steps) },
+    MCVDI_ARG_SEED(rollout_args, "same seed, same bytes"),
+    MCVDI_ARG_SAMPLER(rollout_args),
+    MCVDI_ARG_STEPS(rollout_args),
     { .name = "--eta",
       .type = MCVDI_ARG_REAL,
       .value = "X",
@@ -140,18 +121,9 @@ static const mcvdi_arg args[] = {
       .type = MCVDI_ARG_FLAG,
       .help = "say what was done as a JSON object",
       .offset = offsetof(rollout_args, json) },
-    { .name = "--threads",
-      .type = MCVDI_ARG_INT,
-      .value = "N",
-      .min = 1,
-      .max = 1024,
-      .help = "threads for computing; default: all",
-      .offset = offsetof(rollout_args, threads) },
-    { .name = "--set",
-      .type = MCVDI_ARG_LIST,
-      .value = "KEY=VALUE",
-      .help = "change a key of the model's sampling section, data.resize or data.frame_step",
-      .offset = offsetof(rollout_args, sets) },
+    MCVDI_ARG_THREADS(rollout_args),
+    MCVDI_ARG_SET(rollout_args,
+                  "change a key of the model's sampling section, data.resize or data.frame_step"),
 };
 
 static const mcvdi_arg_table table = {
@@ -200,11 +172,11 @@ static mcvd_status load_model(rollout_run *r)
     mcvd_status st = MCVD_OK;
 
     if (r->a.model)
-        snprintf(r->model_path, sizeof r->model_path, "%s", r->a.model);
+        st = mcvdi_path(r->model_path, sizeof r->model_path, "%s", r->a.model);
     else
         st = mcvdi_default_model(r->model_path, sizeof r->model_path);
     if (st >= 0)
-        st = mcvd_model_load(&r->model, r->model_path, NULL);
+        st = mcvdi_model_load(&r->model, r->model_path, r->a.config_file);
     if (st < 0)
         return st;
     r->config = *mcvd_model_get_config(r->model);
@@ -293,34 +265,57 @@ static const char *suffix_of(const rollout_run *r)
 }
 
 /* input.mp4 -> input-predicted.mp4 in the same folder. */
+static mcvd_status name_beside(rollout_run *r, const char *input)
+{
+    size_t length = strlen(input);
+
+    while (length > 1 && input[length - 1] == '/')
+        length--;
+    const char *base = input;
+    for (size_t i = 0; i < length; i++)
+        if (input[i] == '/')
+            base = input + i + 1;
+    for (size_t i = length; i-- > (size_t)(base - input) + 1;)
+        if (input[i] == '.') {
+            length = i;
+            break;
+        }
+    return mcvdi_path(r->out, sizeof r->out, "%.*s%s.mp4", (int)length, input, suffix_of(r));
+}
+
+/* Names like `.` and `../..` say nothing: the folder's own name does. */
+static bool ends_in_dots(const char *input)
+{
+    size_t length = strlen(input);
+
+    while (length && (input[length - 1] == '/' || input[length - 1] == '.'))
+        length--;
+    return (length == 0 || input[length] == '/') && strchr(input + length, '.') != NULL;
+}
+
 static mcvd_status name_output(rollout_run *r)
 {
     const char *input = r->a.input;
-    int bytes = 0;
 
-    if (r->a.out) {
-        bytes = snprintf(r->out, sizeof r->out, "%s", r->a.out);
-    } else if (r->task == MCVD_TASK_GENERATE || strcmp(input, "-") == 0) {
-        snprintf(r->out, sizeof r->out, "%s",
-                 r->task == MCVD_TASK_GENERATE ? "generated.mp4" : "predicted.mp4");
-    } else {
-        size_t length = strlen(input);
-        while (length > 1 && input[length - 1] == '/')
-            length--;
-        const char *base = input;
-        for (size_t i = 0; i < length; i++)
-            if (input[i] == '/')
-                base = input + i + 1;
-        for (size_t i = length; i-- > (size_t)(base - input) + 1;)
-            if (input[i] == '.') {
-                length = i;
-                break;
-            }
-        bytes = snprintf(r->out, sizeof r->out, "%.*s%s.mp4", (int)length, input, suffix_of(r));
-    }
-    if (bytes < 0 || (size_t)bytes >= sizeof r->out)
-        return mcvdi_cli_fail(MCVD_E_USAGE, "--out: a name of %d bytes, expected below %zu", bytes,
-                              sizeof r->out);
+    if (r->a.out)
+        return mcvdi_path(r->out, sizeof r->out, "%s", r->a.out);
+    if (r->task == MCVD_TASK_GENERATE)
+        return mcvdi_path(r->out, sizeof r->out, "generated.mp4");
+    if (strcmp(input, "-") == 0)
+        return mcvdi_path(r->out, sizeof r->out, "%s.mp4", suffix_of(r) + 1);
+    char *real = ends_in_dots(input) ? realpath(input, NULL) : NULL;
+    const mcvd_status st = name_beside(r, real ? real : input);
+    free(real);
+    return st;
+}
+
+/* The writer would replace the input while it is read, or after it. */
+static mcvd_status check_output(const rollout_run *r)
+{
+    const bool pipes = !r->a.input || strcmp(r->a.input, "-") == 0 || strcmp(r->out, "-") == 0;
+
+    if (!pipes && mcvdi_path_same(r->a.input, r->out))
+        return mcvdi_cli_fail(MCVD_E_USAGE, "--out %s: this is the input itself", r->out);
     return MCVD_OK;
 }
 
@@ -408,10 +403,22 @@ static int on_call(void *user, size_t call, size_t num_calls)
     return *mcvdi_signals_flag() != 0;
 }
 
-static mcvd_status make_rollout(rollout_run *r)
+static void warn_untrained(const rollout_run *r)
 {
     const char *untrained = mcvd_task_untrained(&r->config, r->task);
+    const char *words = "";
 
+    if (!untrained && r->a.frames > r->config.data.num_frames) {
+        untrained = mcvd_task_untrained_chain(&r->config, r->task);
+        words = " beyond the first block";
+    }
+    if (untrained)
+        mcvdi_cli_warn("%s was not trained for %s%s: %s", r->model_path, r->a.task, words,
+                       untrained);
+}
+
+static mcvd_status make_rollout(rollout_run *r)
+{
     r->rollout_config = mcvd_rollout_config_default(&r->config);
     r->rollout_config.task = r->task;
     r->rollout_config.samples = (size_t)r->a.samples;
@@ -419,9 +426,8 @@ static mcvd_status make_rollout(rollout_run *r)
     r->rollout_config.progress = on_call;
     r->rollout_config.progress_user = r;
     const mcvd_status st = mcvd_rollout_create(&r->job.rollout, r->model, &r->rollout_config);
-    if (st >= 0 && untrained)
-        fprintf(stderr, "mcvd: warning: %s was not trained for %s: %s\n", r->model_path, r->a.task,
-                untrained);
+    if (st >= 0)
+        warn_untrained(r);
     return st;
 }
 
@@ -451,8 +457,6 @@ static mcvd_status run_job(rollout_run *r)
     mcvdi_progress_start(&r->progress);
     const mcvd_status st = rollout_job_run(&r->job);
     mcvdi_progress_end(&r->progress, NULL);
-    if (st == MCVD_E_EXISTS)
-        return mcvdi_cli_fail(st, "%s; --force replaces it", mcvdi_cli_message());
     return st;
 }
 
@@ -518,6 +522,8 @@ static mcvd_status run(rollout_run *r)
     st = apply_arguments(r);
     if (st >= 0)
         st = name_output(r);
+    if (st >= 0)
+        st = check_output(r);
     if (st >= 0)
         st = open_input(r);
     if (st < 0)

@@ -1,10 +1,10 @@
 #include "cli/eval_job.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/fail.h"
+#include "cli/path.h"
 #include "cli/signals.h"
 #include "cli/strip.h"
 
@@ -165,22 +165,20 @@ mcvd_status eval_job_predict(void *user, const mcvd_eval_case *eval_case, float 
     return MCVD_OK;
 }
 
-void eval_job_strip_path(char *path, size_t bytes, const char *folder, size_t i)
+mcvd_status eval_job_strip_path(char *path, size_t bytes, const char *folder, size_t i)
 {
-    snprintf(path, bytes, "%s/clip-%zu.png", folder, i);
+    return mcvdi_path(path, bytes, "%s/clip-%zu.png", folder, i);
 }
 
 /* Frame f of the window as the second row shows it; NULL where the task knows nothing. */
 static const uint8_t *shown_frame(const eval_job *job, const uint8_t *strip, size_t f)
 {
     const size_t past = (size_t)job->protocol->past;
-    const bool past_known = job->task == MCVD_TASK_PREDICT || job->task == MCVD_TASK_INTERP;
-    const bool future_known = job->task == MCVD_TASK_PREDICT_PAST || job->task == MCVD_TASK_INTERP;
 
     if (f < past)
-        return past_known ? strip + f * job->frame : NULL;
+        return mcvd_task_past_given(job->task) ? strip + f * job->frame : NULL;
     if (f >= past + frames_of(job))
-        return future_known ? strip + f * job->frame : NULL;
+        return mcvd_task_future_given(job->task) ? strip + f * job->frame : NULL;
     return strip + (job->window + f - past) * job->frame;
 }
 
@@ -215,8 +213,9 @@ mcvd_status eval_job_save_strips(const eval_job *job, const char *folder, bool f
     mcvd_status st = MCVD_OK;
 
     for (size_t i = 0; st >= 0 && i < job->num_strips; i++) {
-        eval_job_strip_path(path, sizeof path, folder, i);
-        st = save_strip(job, path, i, force);
+        st = eval_job_strip_path(path, sizeof path, folder, i);
+        if (st >= 0)
+            st = save_strip(job, path, i, force);
     }
     return st;
 }

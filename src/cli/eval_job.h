@@ -51,8 +51,8 @@ int eval_job_on_call(void *user, size_t call, size_t num_calls);
 mcvd_status eval_job_clip(void *user, size_t clip, float *frames);
 mcvd_status eval_job_predict(void *user, const mcvd_eval_case *eval_case, float *out);
 
-/* folder/name of picture i. */
-void eval_job_strip_path(char *path, size_t bytes, const char *folder, size_t i);
+/* folder/name of picture i; MCVD_E_USAGE when that is too long. */
+mcvd_status eval_job_strip_path(char *path, size_t bytes, const char *folder, size_t i);
 /* Pictures of the first clips: the true window above the predicted one. */
 mcvd_status eval_job_save_strips(const eval_job *job, const char *folder, bool force);
 

@@ -6,6 +6,14 @@
 
 static char message[1024];
 
+/* Names may hold anything, the terminal must not see it. */
+static void replace_control_characters(char *text)
+{
+    for (char *c = text; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = '?';
+}
+
 mcvd_status mcvdi_cli_fail(mcvd_status status, const char *format, ...)
 {
     char line[sizeof message]; /* an argument may be the old message */
@@ -14,11 +22,21 @@ mcvd_status mcvdi_cli_fail(mcvd_status status, const char *format, ...)
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
-    for (char *c = line; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = '?';
+    replace_control_characters(line);
     memcpy(message, line, sizeof message);
     return status;
+}
+
+void mcvdi_cli_warn(const char *format, ...)
+{
+    char line[sizeof message];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    replace_control_characters(line);
+    fprintf(stderr, "mcvd: warning: %s\n", line);
 }
 
 const char *mcvdi_cli_message(void)

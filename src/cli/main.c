@@ -1,10 +1,12 @@
 /* The program mcvd: finds the subcommand, prints the message of a failure, sets the exit status. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <mcvd/log.h>
@@ -131,20 +133,64 @@ static void prefer_sleeping_threads(char **argv)
         execv("/proc/self/exe", argv); /* without /proc: go on as we are */
 }
 
+/*
+ * A closed descriptor 0, 1 or 2 would be that of the next file that is opened, and what is printed
+ * would go there. Opened the wrong way round, they stay as good as closed: using one is an error.
+ */
+static void occupy_closed_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+            (void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY); /* becomes fd */
+}
+
+/* What to lower when memory is short. */
+static const char *memory_hint(const char *name)
+{
+    static const char *const hints[][2] = {
+        { "rollout", "--samples or --set sampling.batch_size" },
+        { "train", "training.batch_size" },
+        { "eval", "--trajectories or --set sampling.batch_size" },
+        { "bench", "--batch" },
+        { "forward", "the batch of the input" },
+    };
+
+    for (size_t i = 0; name && i < sizeof hints / sizeof *hints; i++)
+        if (strcmp(name, hints[i][0]) == 0)
+            return hints[i][1];
+    return NULL;
+}
+
+/* The one line, with what the library cannot know: the flags. */
+static void print_error(mcvd_status st, const char *name)
+{
+    const char *message = mcvdi_cli_message();
+    const char *hint = memory_hint(name);
+
+    mcvdi_progress_wipe();
+    fprintf(stderr, "mcvd: error: %s", message);
+    if (st == MCVD_E_EXISTS && !strstr(message, "--force"))
+        fputs("; --force replaces it", stderr);
+    if (st == MCVD_E_NOMEM && !strstr(message, mcvd_status_text(st)))
+        fprintf(stderr, "%s%s", *message ? ": " : "", mcvd_status_text(st));
+    if (st == MCVD_E_NOMEM && hint)
+        fprintf(stderr, "%s %s", strstr(message, "; lower ") ? ", here" : "; lower", hint);
+    fputc('\n', stderr);
+}
+
 int main(int argc, char **argv)
 {
+    occupy_closed_streams();
     prefer_sleeping_threads(argv);
-    signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write error with a message, */
-    signal(SIGXFSZ, SIG_IGN); /* and so is a file above the allowed size */
+    prctl(PR_SET_NAME, "mcvd"); /* started through /proc it is called exe */
+    signal(SIGPIPE, SIG_IGN);   /* a closed pipe is a write error with a message, */
+    signal(SIGXFSZ, SIG_IGN);   /* and so is a file above the allowed size */
     mcvd_log_set(print_log, NULL);
-    signal(SIGXFSZ, SIG_IGN); /* a file size limit is a failed write, cleaned up after */
 
     mcvd_status st = run(argc, argv);
     if ((fflush(stdout) != 0 || ferror(stdout)) && st >= 0)
         st = mcvdi_cli_fail(MCVD_E_IO, "stdout: cannot be written: %s", strerror(errno));
-    if (st < 0) {
-        mcvdi_progress_wipe();
-        fprintf(stderr, "mcvd: error: %s\n", mcvdi_cli_message());
-    }
+    if (st < 0)
+        print_error(st, argc > 1 ? argv[1] : NULL);
     return mcvdi_exit_code(st, *mcvdi_signals_flag());
 }

@@ -43,6 +43,51 @@ typedef struct mcvdi_arg {
     size_t offset; /* into the struct */
 } mcvdi_arg;
 
+/* Rows that several commands have; the field of `args_type` is named after the option. */
+#define MCVDI_ARG_MODEL(args_type)                                                               \
+    {                                                                                            \
+        .name = "--model", .type = MCVDI_ARG_TEXT, .value = "FILE",                              \
+        .help =                                                                                  \
+            "model file, checkpoint or run folder; default: $MCVD_MODEL, or the one that ships " \
+            "with the program",                                                                  \
+        .offset = offsetof(args_type, model)                                                     \
+    }
+#define MCVDI_ARG_CONFIG(args_type)                                                           \
+    {                                                                                         \
+        .name = "--config", .type = MCVDI_ARG_TEXT, .value = "FILE",                          \
+        .help = "configuration in JSON, for bare weights; default: the one inside the model", \
+        .offset = offsetof(args_type, config_file)                                            \
+    }
+#define MCVDI_ARG_SAMPLER(args_type)                                                            \
+    {                                                                                           \
+        .name = "--sampler", .type = MCVDI_ARG_CHOICE, .value = "NAME", .choices = "ddpm|ddim", \
+        .help = "default: the model's own", .offset = offsetof(args_type, sampler)              \
+    }
+#define MCVDI_ARG_STEPS(args_type)                                                                 \
+    {                                                                                              \
+        .name = "--steps", .type = MCVDI_ARG_INT, .value = "N", .min = 1, .max = 100000,           \
+        .help =                                                                                    \
+            "denoising steps per block; default: the model's own; every (T/N)-th of T timesteps, " \
+            "T/N rounded down, so it may take more than N: the result says how many",              \
+        .offset = offsetof(args_type, steps)                                                       \
+    }
+#define MCVDI_ARG_SEED(args_type, what)                                  \
+    {                                                                    \
+        .name = "--seed", .type = MCVDI_ARG_INT, .value = "S", .min = 0, \
+        .max = 9007199254740991.0, .help = what "; default: 0",          \
+        .offset = offsetof(args_type, seed)                              \
+    }
+#define MCVDI_ARG_THREADS(args_type)                                                          \
+    {                                                                                         \
+        .name = "--threads", .type = MCVDI_ARG_INT, .value = "N", .min = 1, .max = 1024,      \
+        .help = "threads for computing; default: all", .offset = offsetof(args_type, threads) \
+    }
+#define MCVDI_ARG_SET(args_type, what)                                               \
+    {                                                                                \
+        .name = "--set", .type = MCVDI_ARG_LIST, .value = "KEY=VALUE", .help = what, \
+        .offset = offsetof(args_type, sets)                                          \
+    }
+
 typedef struct mcvdi_arg_table {
     const char *command; /* "rollout" */
     const char *about;   /* what it does, for the help; may hold several lines */

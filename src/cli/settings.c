@@ -21,3 +21,14 @@ mcvd_status mcvdi_settings_load(mcvd_config *config, const char *file, const mcv
 
     return st < 0 ? st : mcvdi_settings_apply(config, sets, task);
 }
+
+mcvd_status mcvdi_model_load(mcvd_model **model, const char *path, const char *config_file)
+{
+    mcvd_config config;
+
+    *model = NULL;
+    if (!config_file)
+        return mcvd_model_load(model, path, NULL);
+    const mcvd_status st = mcvdi_settings_load(&config, config_file, NULL, NULL);
+    return st < 0 ? st : mcvd_model_load(model, path, &config);
+}

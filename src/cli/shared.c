@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli/fail.h"
+#include "cli/path.h"
 
 enum { PATH_BYTES = 4096 };
 
@@ -16,12 +17,12 @@ static int readable(const char *path)
     return access(path, R_OK) == 0;
 }
 
-/* The folder of this program's file; "" when the system does not tell. */
+/* The folder of this program's file; "" when the system does not tell, or it does not fit. */
 static void program_folder(char *folder, size_t bytes)
 {
     const ssize_t n = readlink("/proc/self/exe", folder, bytes - 1);
 
-    folder[n > 0 ? n : 0] = '\0';
+    folder[n > 0 && (size_t)n < bytes - 1 ? n : 0] = '\0';
     char *slash = strrchr(folder, '/');
     if (slash)
         *slash = '\0';
@@ -50,10 +51,8 @@ mcvd_status mcvdi_default_model(char *path, size_t bytes)
 {
     const char *named = getenv("MCVD_MODEL");
 
-    if (named && *named) {
-        snprintf(path, bytes, "%s", named);
-        return MCVD_OK;
-    }
+    if (named && *named)
+        return mcvdi_path(path, bytes, "%s", named);
     const mcvd_status st = mcvdi_shared_path(path, bytes, shipped_model);
     return st < 0 ? mcvdi_cli_fail(MCVD_E_MODEL, "no model: give --model FILE or set MCVD_MODEL "
                                                  "(the shipped one is not installed)")
@@ -62,16 +61,22 @@ mcvd_status mcvdi_default_model(char *path, size_t bytes)
 
 size_t mcvdi_digit_folders(const char *const **folders)
 {
-    static char from_environment[PATH_BYTES];
-    static const char *list[2];
+    static char *from_environment; /* of any length, kept until the end */
+    static const char *list[3];
     const char *root = getenv("MCVD_DATA");
     size_t count = 0;
 
     if (root && *root) {
-        snprintf(from_environment, sizeof from_environment, "%s/mnist", root);
-        list[count++] = from_environment;
+        const size_t bytes = strlen(root) + sizeof "/mnist";
+        free(from_environment);
+        from_environment = malloc(bytes);
+        if (from_environment) {
+            snprintf(from_environment, bytes, "%s/mnist", root);
+            list[count++] = from_environment;
+        }
     }
     list[count++] = "data/mnist";
+    list[count++] = MCVD_SOURCE_FOLDER "/data/mnist"; /* where scripts/fetch_mnist.sh puts them */
     *folders = list;
     return count;
 }

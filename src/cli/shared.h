@@ -16,7 +16,8 @@ mcvd_status mcvdi_shared_path(char *path, size_t bytes, const char *name);
 /* The model that is used when none is named: $MCVD_MODEL, or the shipped one. */
 mcvd_status mcvdi_default_model(char *path, size_t bytes);
 
-/* Folders that may hold the full MNIST files: $MCVD_DATA/mnist, data/mnist. */
+/* Folders that may hold the full MNIST files: $MCVD_DATA/mnist, data/mnist, and that of the source
+ * tree of a build. */
 size_t mcvdi_digit_folders(const char *const **folders);
 
 #endif

@@ -164,6 +164,14 @@ static const char *find_folder(const mcvd_dataset_config *config, const char *na
     return NULL;
 }
 
+static bool is_shipped(const char *folder)
+{
+    for (size_t i = 0; i < NUM_SHIPPED; i++)
+        if (strcmp(folder, shipped_folders[i]) == 0)
+            return true;
+    return false;
+}
+
 static mcvd_status read_digits(smmnist *s, mcvdi_dataset_facts *facts,
                                const mcvd_dataset_config *config)
 {
@@ -186,8 +194,10 @@ static mcvd_status read_digits(smmnist *s, mcvdi_dataset_facts *facts,
     s->num_images = s->images.count;
     if (is_test && s->num_images > TEST_DIGITS)
         s->num_images = TEST_DIGITS;
-    facts->describe = mcvdi_sprintf("%zu moving digits, %s split: %zu images of %s", s->num_digits,
-                                    is_test ? "test" : "training", s->num_images, folder);
+    facts->describe =
+        mcvdi_sprintf("%zu moving digits, %s split: %zu images of %s%s", s->num_digits,
+                      is_test ? "test" : "training", s->num_images, folder,
+                      is_shipped(folder) ? " (the subset of MNIST that ships)" : "");
     return facts->describe ? MCVD_OK : mcvdi_fail(MCVD_E_NOMEM, "moving digits: a description");
 }
 

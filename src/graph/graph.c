@@ -10,7 +10,7 @@ mcvd_status mcvdi_graph_create(mcvdi_graph **out, const mcvdi_graph_options *opt
     *out = NULL;
     mcvdi_graph *g = mcvdi_calloc(1, sizeof *g);
     if (!g)
-        return mcvdi_fail(MCVD_E_NOMEM, "graph: %zu bytes", sizeof *g);
+        return mcvdi_fail(MCVD_E_NOMEM, "graph: out of memory");
     g->options = *options;
     *out = g;
     return MCVD_OK;

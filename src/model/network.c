@@ -24,7 +24,8 @@ mcvd_status mcvdi_weights_load(mcvdi_graph *graph, const mcvdi_weight_source *so
             largest = mcvdi_graph_get_param(graph, i)->numel;
     float *buffer = mcvdi_alloc_aligned(largest * sizeof *buffer);
     if (!buffer)
-        return mcvdi_fail(MCVD_E_NOMEM, "weights: %zu bytes", largest * sizeof *buffer);
+        return mcvdi_fail(MCVD_E_NOMEM, "weights: out of memory for %zu bytes",
+                          largest * sizeof *buffer);
     for (size_t i = 0; st >= 0 && i < mcvdi_graph_num_params(graph); i++) {
         const float *plain = NULL;
         st = source->get(source->user, mcvdi_graph_get_param(graph, i), i, buffer, &plain);

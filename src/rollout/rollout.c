@@ -244,10 +244,8 @@ static mcvd_status set_known(const mcvd_rollout *r, size_t sample, const float *
 
 static void start_at(mcvd_rollout *r, uint64_t first)
 {
-    const mcvd_task task = r->config.task;
-
-    r->past_given = task == MCVD_TASK_PREDICT || task == MCVD_TASK_INTERP;
-    r->future_given = task == MCVD_TASK_PREDICT_PAST || task == MCVD_TASK_INTERP;
+    r->past_given = mcvd_task_past_given(r->config.task);
+    r->future_given = mcvd_task_future_given(r->config.task);
     r->block = 0;
     r->first_trajectory = first;
 }

@@ -8,16 +8,14 @@
 #define TASK_WORD(id, word) word,
 static const char *const words[] = { MCVD_TASK_LIST(TASK_WORD) };
 
-/* Which condition frames a task is given. */
-typedef struct task_needs {
-    bool past;
-    bool future;
-} task_needs;
-
-static task_needs needs_of(mcvd_task task)
+bool mcvd_task_past_given(mcvd_task task)
 {
-    return (task_needs) { .past = task == MCVD_TASK_PREDICT || task == MCVD_TASK_INTERP,
-                          .future = task == MCVD_TASK_PREDICT_PAST || task == MCVD_TASK_INTERP };
+    return task == MCVD_TASK_PREDICT || task == MCVD_TASK_INTERP;
+}
+
+bool mcvd_task_future_given(mcvd_task task)
+{
+    return task == MCVD_TASK_PREDICT_PAST || task == MCVD_TASK_INTERP;
 }
 
 const char *mcvd_task_word(mcvd_task task)
@@ -39,11 +37,9 @@ mcvd_status mcvd_task_parse(mcvd_task *task, const char *word)
 
 const char *mcvd_task_impossible(const mcvd_config *config, mcvd_task task)
 {
-    const task_needs needs = needs_of(task);
-
-    if (needs.past && config->data.num_frames_cond == 0)
+    if (mcvd_task_past_given(task) && config->data.num_frames_cond == 0)
         return "the model takes no past frames (data.num_frames_cond = 0)";
-    if (needs.future && config->data.num_frames_future == 0)
+    if (mcvd_task_future_given(task) && config->data.num_frames_future == 0)
         return "the model takes no future frames (data.num_frames_future = 0)";
     if (task == MCVD_TASK_GENERATE && config->data.num_frames_cond == 0 &&
         config->data.num_frames_future > 0)
@@ -55,17 +51,23 @@ const char *mcvd_task_impossible(const mcvd_config *config, mcvd_task task)
 const char *mcvd_task_untrained(const mcvd_config *config, mcvd_task task)
 {
     const mcvd_data_config *d = &config->data;
-    const task_needs needs = needs_of(task);
+    const bool past = mcvd_task_past_given(task);
+    const bool future = mcvd_task_future_given(task);
 
-    if (d->num_frames_cond && needs.past && d->prob_mask_cond >= 1.0)
+    if (d->num_frames_cond && past && d->prob_mask_cond >= 1.0)
         return "it was trained with the past always masked";
-    if (d->num_frames_cond && !needs.past && d->prob_mask_cond <= 0.0)
+    if (d->num_frames_cond && !past && d->prob_mask_cond <= 0.0)
         return "it was trained with the past always given";
-    if (d->num_frames_future && needs.future && d->prob_mask_future >= 1.0)
+    if (d->num_frames_future && future && d->prob_mask_future >= 1.0)
         return "it was trained with the future always masked";
-    if (d->num_frames_future && !needs.future && d->prob_mask_future <= 0.0)
+    if (d->num_frames_future && !future && d->prob_mask_future <= 0.0)
         return "it was trained with the future always given";
-    if (d->prob_mask_sync && d->num_frames_future && needs.past != needs.future)
+    if (d->prob_mask_sync && d->num_frames_future && past != future)
         return "it was trained with past and future masked together only";
     return NULL;
+}
+
+const char *mcvd_task_untrained_chain(const mcvd_config *config, mcvd_task task)
+{
+    return mcvd_task_untrained(config, task == MCVD_TASK_GENERATE ? MCVD_TASK_PREDICT : task);
 }

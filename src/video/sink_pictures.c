@@ -97,13 +97,13 @@ static mcvd_status check_target(const pictures_sink *s)
     size_t count = 0;
     mcvd_status st = MCVD_OK;
 
+    if (s->whole && mcvdi_path_exists(s->folder) && !mcvdi_path_is_folder(s->folder))
+        return mcvdi_fail(MCVD_E_IO, "%s: exists and is not a folder", s->folder);
     if (s->base.config.force)
         return MCVD_OK;
     if (s->whole) {
         if (!mcvdi_path_exists(s->folder))
             return MCVD_OK;
-        if (!mcvdi_path_is_folder(s->folder))
-            return mcvdi_fail(MCVD_E_EXISTS, "%s: exists and is not a folder", s->folder);
         st = mcvdi_folder_names(&names, &count, s->folder);
         mcvdi_names_free(&names, count);
         if (st >= 0 && count > 0)
