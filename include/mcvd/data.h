@@ -64,6 +64,10 @@ MCVD_API mcvd_dataset_config mcvd_dataset_config_default(const mcvd_data_config 
 MCVD_API mcvd_status mcvd_dataset_open(mcvd_dataset **out, const mcvd_dataset_config *config);
 MCVD_API void mcvd_dataset_free(mcvd_dataset **dataset);
 
+/** What a path would be opened as, "StochasticMovingMNIST" or "VIDEOS", without opening it; NULL
+ * when nothing is there. That it can be opened is not said. */
+MCVD_API const char *mcvd_dataset_kind_of(const char *path);
+
 /** "StochasticMovingMNIST" or "VIDEOS". */
 MCVD_API const char *mcvd_dataset_name(const mcvd_dataset *dataset);
 

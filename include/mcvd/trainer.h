@@ -57,23 +57,55 @@ MCVD_API double mcvd_trainer_macs(const mcvd_trainer *trainer);
 /** Bytes of activations, their gradients and scratch. */
 MCVD_API size_t mcvd_trainer_bytes(const mcvd_trainer *trainer);
 
-/** Weights, EMA, Adam moments and position, whole or not at all. MCVD_E_NONFINITE (the state is no
- * good any more; nothing is written), MCVD_E_IO, MCVD_E_NOMEM. */
+/**
+ * Weights, EMA, Adam moments and position, whole or not at all; replaces an older file.
+ * @return MCVD_OK
+ *         MCVD_E_NONFINITE  the state is no good any more; nothing is written
+ *         MCVD_E_IO         cannot be written; an older file stands
+ *         MCVD_E_NOMEM
+ */
 MCVD_API mcvd_status mcvd_trainer_save(const mcvd_trainer *trainer, const char *path);
-/** Continue from a checkpoint of the same network. MCVD_E_MODEL. */
+
+/**
+ * Continue from a checkpoint of the same network. On failure the trainer is as before.
+ * @return MCVD_OK
+ *         MCVD_E_MODEL  missing, damaged, no checkpoint, or of another network
+ *         MCVD_E_NOMEM
+ */
 MCVD_API mcvd_status mcvd_trainer_load(mcvd_trainer *trainer, const char *path);
-/** The EMA weights (or the weights without EMA) as a model file; F16 halves the file. */
+
+/**
+ * The EMA weights (or the weights without EMA) as a model file.
+ * @param half       as F16, which halves the file
+ * @param summary    JSON for the metadata, or NULL
+ * @param overwrite  false refuses an existing file
+ * @return MCVD_OK, MCVD_E_EXISTS, MCVD_E_IO, MCVD_E_NOMEM
+ *         MCVD_E_FORMAT  summary is not UTF-8
+ */
 MCVD_API mcvd_status mcvd_trainer_export(const mcvd_trainer *trainer, const char *path, bool half,
                                          const char *summary, bool overwrite);
 
-/** A network on the EMA weights, and a refresh of its weights after more steps. */
+/**
+ * A network for `batch` samples on a copy of the EMA weights (or the weights without EMA).
+ * @return MCVD_OK, MCVD_E_RANGE (batch 0), MCVD_E_NOMEM
+ */
 MCVD_API mcvd_status mcvd_trainer_network(mcvd_network **out, const mcvd_trainer *trainer,
                                           size_t batch);
+/**
+ * Its weights again after more steps.
+ * @return MCVD_OK, MCVD_E_NOMEM
+ */
 MCVD_API mcvd_status mcvd_trainer_refresh(mcvd_network *network, const mcvd_trainer *trainer);
 
 /**
  * Loss of a network on a batch with timesteps and noise fixed by `key`: for validation.
  * Timesteps are spread evenly over the schedule. The result is per element.
+ *
+ * @param network  made for batch->batch_size samples
+ * @return MCVD_OK
+ *         MCVD_E_NONFINITE  the loss is not finite
+ *         MCVD_E_STATE      the batch lacks frames that the network needs
+ *         MCVD_E_NOMEM
  */
 MCVD_API mcvd_status mcvd_trainer_validate(const mcvd_trainer *trainer, mcvd_network *network,
                                            const mcvd_batch *batch, uint64_t key, double *loss);
@@ -82,12 +114,14 @@ MCVD_API mcvd_status mcvd_trainer_validate(const mcvd_trainer *trainer, mcvd_net
 
 typedef struct mcvd_train_run_config {
     mcvd_config config;
-    const char *data_path; /* NULL: moving digits */
+    const char *data_path; /* NULL: moving digits, or the data of the run that is resumed */
     const char *const *digit_folders;
     size_t num_digit_folders;
     const char *folder; /* run folder, created */
     bool resume;        /* continue from the newest checkpoint in the folder */
     bool force;         /* start anew in a folder that has a run */
+    /* Nobody has chosen data.test_fraction: videos hold out their last fifth. */
+    bool default_test_fraction;
 
     /* Callbacks; each may be NULL. A nonzero result of on_step stops cleanly after a checkpoint. */
     void *user;
@@ -104,15 +138,28 @@ typedef struct mcvd_train_run_config {
 MCVD_API mcvd_train_run_config mcvd_train_run_config_default(void);
 
 /**
- * Train to config.training.n_iters steps. Leaves config.json, journal.jsonl, checkpoints/ with the
- * newest training.keep_checkpoints, latest, and model.safetensors (EMA) in the folder.
+ * Train to config.training.n_iters steps. Leaves config.json (data.dataset is what was trained on),
+ * run.json (the data), journal.jsonl, checkpoints/ with the newest training.keep_checkpoints,
+ * latest, and model.safetensors (EMA) in the folder. Data and memory are found wanting before
+ * anything in the folder changes.
+ *
+ * Resuming goes on with the bytes of a run that never stopped. So all keys must be those of the
+ * run, except training.n_iters, *_freq, keep_checkpoints, export_dtype, optim.cooldown,
+ * data.num_workers and sampling.*; the data must be the same, unless data_path names other data,
+ * which is a warning. Checkpoints that cannot be read are set aside with a warning while an older
+ * one can be.
  *
  * @return MCVD_OK            all steps done
  *         MCVD_E_INTERRUPTED on_step asked to stop; a checkpoint is written
  *         MCVD_E_NONFINITE   stopped; the last good checkpoint stands
  *         MCVD_E_EXISTS      the folder has a run and neither resume nor force is set
  *         MCVD_E_STATE       another process writes this run
- *         MCVD_E_INPUT, MCVD_E_MODEL, MCVD_E_CONFIG, MCVD_E_IO, MCVD_E_NOMEM, MCVD_E_DECODE
+ *         MCVD_E_CONFIG      wrong, or resuming with other keys or fewer steps than are done
+ *         MCVD_E_INPUT       no such data or too little, nothing to resume, or other data than the
+ *                            resumed run's
+ *         MCVD_E_MODEL       none of the checkpoints can be read
+ *         MCVD_E_FORMAT, MCVD_E_DECODE  damaged data
+ *         MCVD_E_SHAPE, MCVD_E_IO, MCVD_E_NOMEM, and what on_sample returns
  */
 MCVD_API mcvd_status mcvd_train_run(const mcvd_train_run_config *config);
 

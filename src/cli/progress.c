@@ -93,6 +93,7 @@ static void draw(mcvdi_progress *p, const char *note)
 {
     char figures[MAX_LINE];
 
+    p->shown = p->done;
     format_figures(figures, sizeof figures, p, note);
     if (p->terminal && p->total > 0)
         draw_bar(p, figures);
@@ -112,16 +113,24 @@ void mcvdi_progress_start(mcvdi_progress *p)
     p->start_s = now_s();
     p->last_s = p->start_s;
     p->done = p->first;
+    p->shown = -1;
     active = p;
+}
+
+static bool is_due(const mcvdi_progress *p, double now)
+{
+    if (!p->terminal && p->plain_every > 0)
+        return p->done % p->plain_every == 0;
+    const double plain_s = p->plain_s > 0.0 ? p->plain_s : default_plain_s;
+    return now - p->last_s >= (p->terminal ? draw_interval_s : plain_s);
 }
 
 void mcvdi_progress_update(mcvdi_progress *p, int64_t done, const char *note)
 {
     const double now = now_s();
-    const double plain_s = p->plain_s > 0.0 ? p->plain_s : default_plain_s;
 
     p->done = done;
-    if (p->quiet || now - p->last_s < (p->terminal ? draw_interval_s : plain_s))
+    if (p->quiet || !is_due(p, now))
         return;
     p->last_s = now;
     draw(p, note);
@@ -131,7 +140,8 @@ void mcvdi_progress_end(mcvdi_progress *p, const char *note)
 {
     p->last_s = now_s();
     if (!p->quiet) {
-        draw(p, note);
+        if (p->terminal || note || p->shown != p->done)
+            draw(p, note);
         if (p->terminal)
             fputc('\n', stderr);
     }

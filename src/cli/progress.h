@@ -9,21 +9,23 @@
 #include <stdint.h>
 
 typedef struct mcvdi_progress {
-    const char *label; /* "training" */
-    const char *unit;  /* "steps": done and total are counted in it */
-    int64_t total;     /* 0: unknown */
-    int64_t first;     /* done before the start, when resuming */
-    double plain_s;    /* seconds between plain lines; 0: 10 */
-    bool quiet;        /* print nothing */
+    const char *label;   /* "training" */
+    const char *unit;    /* "steps": done and total are counted in it */
+    int64_t total;       /* 0: unknown */
+    int64_t first;       /* done before the start, when resuming */
+    double plain_s;      /* seconds between plain lines; 0: 10 */
+    int64_t plain_every; /* units between plain lines, whatever the time; 0: plain_s decides */
+    bool quiet;          /* print nothing */
     /* kept by the functions below */
     bool terminal;
     bool drawn;
     double start_s;
     double last_s;
     int64_t done;
+    int64_t shown; /* done of the last line; -1 before the first */
 } mcvdi_progress;
 
-/* Begin; the first six fields are set by the caller. */
+/* Begin; the first seven fields are set by the caller. */
 void mcvdi_progress_start(mcvdi_progress *progress);
 
 /* done units are finished; note may hold figures such as "loss 0.0123", or be NULL. Cheap to call

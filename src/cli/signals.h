@@ -1,4 +1,5 @@
-/* Ctrl-C and SIGTERM: the first asks for a clean stop, the second ends the program at once. */
+/* Ctrl-C, SIGTERM and SIGHUP: the first asks for a clean stop, the second ends the program at
+ * once. */
 #ifndef MCVDI_CLI_SIGNALS_H
 #define MCVDI_CLI_SIGNALS_H
 

@@ -8,6 +8,7 @@
 #include <mcvd/rollout.h>
 
 #include "cli/fail.h"
+#include "cli/path.h"
 #include "cli/signals.h"
 #include "cli/strip.h"
 
@@ -115,13 +116,11 @@ static const uint8_t *shown_frame(const samples *s, size_t w, size_t f)
 {
     const mcvd_batch *b = s->batch;
     const uint8_t *truth = b->frames + (w * s->window_frames + f) * s->frame;
-    const bool past = s->task == MCVD_TASK_PREDICT || s->task == MCVD_TASK_INTERP;
-    const bool future = s->task == MCVD_TASK_PREDICT_PAST || s->task == MCVD_TASK_INTERP;
 
     if (f < b->num_frames_cond)
-        return past ? truth : NULL;
+        return mcvd_task_past_given(s->task) ? truth : NULL;
     if (f >= b->num_frames_cond + b->num_frames)
-        return future ? truth : NULL;
+        return mcvd_task_future_given(s->task) ? truth : NULL;
     return s->made + (w * b->num_frames + f - b->num_frames_cond) * s->frame;
 }
 
@@ -158,8 +157,10 @@ mcvd_status mcvdi_train_samples_write(const char *folder, uint64_t step, mcvd_ne
 
     s.frame = batch->image_size * batch->image_size * batch->channels;
     s.window_frames = batch->num_frames_cond + batch->num_frames + batch->num_frames_future;
-    snprintf(path, sizeof path, "%s/samples/step-%08" PRIu64 ".png", folder, step);
-    mcvd_status st = allocate(&s);
+    mcvd_status st =
+        mcvdi_path(path, sizeof path, "%s/samples/step-%08" PRIu64 ".png", folder, step);
+    if (st >= 0)
+        st = allocate(&s);
     if (st >= 0) {
         set_known(&s);
         st = sample(&s, network);

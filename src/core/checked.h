@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* *out = a * b; false (and *out untouched) when it does not fit. */
 static inline bool mcvdi_mul_size(size_t *out, size_t a, size_t b)
@@ -24,6 +25,21 @@ static inline bool mcvdi_add_size(size_t *out, size_t a, size_t b)
     if (__builtin_add_overflow(a, b, &sum))
         return false;
     *out = sum;
+    return true;
+}
+
+/* *out = the whole text as a decimal number: digits only, no sign, no spaces, at most 2^64 - 1. */
+static inline bool mcvdi_decimal_u64(uint64_t *out, const char *text)
+{
+    uint64_t value = 0;
+
+    for (const char *c = text; *c; c++)
+        if (*c < '0' || *c > '9' || __builtin_mul_overflow(value, (uint64_t)10, &value) ||
+            __builtin_add_overflow(value, (uint64_t)(*c - '0'), &value))
+            return false;
+    if (!*text)
+        return false;
+    *out = value;
     return true;
 }
 

@@ -40,6 +40,21 @@ void mcvd_dataset_list(mcvd_dataset_list_fn fn, void *user)
         fn(user, kinds[i]->name, kinds[i]->help);
 }
 
+static const mcvdi_dataset_kind *kind_of(const char *path)
+{
+    for (size_t i = 0; i < NUM_KINDS; i++)
+        if (kinds[i]->accepts(path))
+            return kinds[i];
+    return NULL;
+}
+
+const char *mcvd_dataset_kind_of(const char *path)
+{
+    const mcvdi_dataset_kind *kind = mcvdi_path_exists(path) ? kind_of(path) : NULL;
+
+    return kind ? kind->name : NULL;
+}
+
 static mcvd_status choose_kind(const mcvdi_dataset_kind **out, const mcvd_dataset_config *config)
 {
     *out = NULL;
@@ -54,9 +69,7 @@ static mcvd_status choose_kind(const mcvdi_dataset_kind **out, const mcvd_datase
     }
     if (!mcvdi_path_exists(config->path))
         return mcvdi_fail(MCVD_E_INPUT, "%s: no such file or folder", config->path);
-    for (size_t i = 0; i < NUM_KINDS && !*out; i++)
-        if (kinds[i]->accepts(config->path))
-            *out = kinds[i];
+    *out = kind_of(config->path);
     if (!*out)
         return mcvdi_fail(MCVD_E_INPUT,
                           "%s: neither a video, nor a folder with videos, images or "

@@ -1,5 +1,6 @@
 #include "model/locate.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "core/alloc.h"
@@ -10,6 +11,18 @@ enum { MAX_LATEST_BYTES = 4096 };
 static mcvd_status no_memory(void)
 {
     return mcvdi_fail(MCVD_E_NOMEM, "model: out of memory");
+}
+
+/* "checkpoints/step-00001000.safetensors", as a training run writes it. */
+static bool names_checkpoint(const char *text)
+{
+    static const char start[] = "checkpoints/step-";
+    const char *digits = text + sizeof start - 1;
+
+    if (strncmp(text, start, sizeof start - 1) != 0)
+        return false;
+    const size_t length = strspn(digits, "0123456789");
+    return length > 0 && strcmp(digits + length, ".safetensors") == 0;
 }
 
 /* *file = folder/<the line in folder/latest>; NULL when there is no such file. */
@@ -30,6 +43,13 @@ static mcvd_status latest_checkpoint(char **file, const char *folder)
     if (!text)
         return MCVD_OK;
     text[strcspn(text, "\n")] = '\0';
+    if (!names_checkpoint(text)) {
+        st = mcvdi_fail(MCVD_E_MODEL,
+                        "%s/latest: expected checkpoints/step-N.safetensors, found '%.64s'", folder,
+                        text);
+        mcvdi_free(text);
+        return st;
+    }
     *file = mcvdi_sprintf("%s/%s", folder, text);
     mcvdi_free(text);
     return *file ? MCVD_OK : no_memory();

@@ -1,9 +1,11 @@
 /* Models: a configuration and where its weights are. Reading and writing model files. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/alloc.h"
+#include "core/checked.h"
 #include "model/half.h"
 #include "model/init.h"
 #include "model/locate.h"
@@ -185,16 +187,15 @@ static mcvd_status check_tensors(const mcvd_model *m)
 /* A training checkpoint: the averaged weights where it has them; its step is the summary. */
 static mcvd_status read_checkpoint(mcvd_model *m, const char *step)
 {
-    char *end = NULL;
-    const unsigned long long steps = strtoull(step, &end, 10);
+    uint64_t steps = 0;
 
-    if (end == step || *end)
+    if (!mcvdi_decimal_u64(&steps, step))
         return mcvdi_fail(MCVD_E_MODEL, "%s: checkpoint of step '%s'", m->path, step);
     m->checkpoint = true;
     for (size_t i = 0; i < mcvd_safetensors_count(m->file); i++)
         if (after(mcvd_safetensors_name(m->file, i), "ema."))
             m->prefix = "ema.";
-    m->summary = mcvdi_sprintf("{\"steps\":%llu}", steps);
+    m->summary = mcvdi_sprintf("{\"steps\":%" PRIu64 "}", steps);
     return m->summary ? MCVD_OK : mcvdi_fail(MCVD_E_NOMEM, "model: out of memory");
 }
 
@@ -204,8 +205,9 @@ static mcvd_status read_metadata(mcvd_model *m, const mcvd_config *config)
     const char *format = mcvd_safetensors_metadata(m->file, "mcvd.format");
     const char *inside = mcvd_safetensors_metadata(m->file, "mcvd.config");
     const char *summary = mcvd_safetensors_metadata(m->file, "mcvd.training");
+    uint64_t version = 0;
 
-    if (format && strtol(format, NULL, 10) != MCVDI_MODEL_FORMAT)
+    if (format && (!mcvdi_decimal_u64(&version, format) || version != MCVDI_MODEL_FORMAT))
         return mcvdi_fail(MCVD_E_MODEL, "%s: model format %s, this version reads %d", m->path,
                           format, MCVDI_MODEL_FORMAT);
     if (checkpoint) {

@@ -5,12 +5,12 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <mcvd/safetensors.h>
 
 #include "core/alloc.h"
+#include "core/checked.h"
 #include "train/trainer_internal.h"
 
 enum { MAX_SLABS = 5, NAME_BYTES = 192 };
@@ -99,23 +99,35 @@ mcvd_status mcvd_trainer_save(const mcvd_trainer *trainer, const char *path)
 
 /* --- reading --- */
 
-static mcvd_status read_tensor(const mcvd_safetensors *file, const char *path,
-                               const state_slab *slab, const mcvdi_param *p)
+/* The tensor of a parameter's state; the file is no state of this network when it is not there. */
+static mcvd_status find_tensor(const mcvd_safetensors *file, const char *path,
+                               const state_slab *slab, const mcvdi_param *p, mcvd_tensor *t)
 {
     char name[NAME_BYTES];
-    mcvd_tensor t;
 
     snprintf(name, sizeof name, "%s%s", slab->prefix, p->name);
     if (!mcvd_safetensors_has(file, name))
         return mcvdi_fail(MCVD_E_MODEL, "%s: tensor '%s' is missing", path, name);
-    if (mcvd_safetensors_get(file, name, &t) < 0)
-        return MCVD_E_MODEL;
-    bool same = t.dtype == MCVD_F32 && t.ndim == p->ndim;
+    const mcvd_status st = mcvd_safetensors_get(file, name, t);
+    if (st < 0)
+        return st == MCVD_E_NOMEM ? st : MCVD_E_MODEL;
+    bool same = t->dtype == MCVD_F32 && t->ndim == p->ndim;
     for (int d = 0; same && d < p->ndim; d++)
-        same = t.shape[d] == p->shape[d];
+        same = t->shape[d] == p->shape[d];
     if (!same)
         return mcvdi_fail(MCVD_E_MODEL, "%s: tensor '%s' does not fit the configuration", path,
                           name);
+    return MCVD_OK;
+}
+
+static mcvd_status copy_tensor(const mcvd_safetensors *file, const char *path,
+                               const state_slab *slab, const mcvdi_param *p)
+{
+    mcvd_tensor t;
+    const mcvd_status st = find_tensor(file, path, slab, p, &t);
+
+    if (st < 0)
+        return st;
     memcpy(slab->data + p->offset, t.data, p->numel * sizeof(float));
     mcvd_safetensors_drop_pages(file, &t);
     return MCVD_OK;
@@ -125,29 +137,34 @@ static mcvd_status read_step(const mcvd_safetensors *file, const char *path, uin
 {
     const char *text = mcvd_safetensors_metadata(file, "mcvd.checkpoint");
     const char *format = mcvd_safetensors_metadata(file, "mcvd.format");
-    char *end = NULL;
+    uint64_t version = 0;
 
     if (!text || !format)
         return mcvdi_fail(MCVD_E_MODEL, "%s: not a checkpoint of a training run", path);
-    if (strtol(format, NULL, 10) != MCVDI_MODEL_FORMAT)
+    if (!mcvdi_decimal_u64(&version, format) || version != MCVDI_MODEL_FORMAT)
         return mcvdi_fail(MCVD_E_MODEL, "%s: checkpoint format %s, this version reads %d", path,
                           format, MCVDI_MODEL_FORMAT);
-    *step = strtoull(text, &end, 10);
-    if (end == text || *end)
+    if (!mcvdi_decimal_u64(step, text))
         return mcvdi_fail(MCVD_E_MODEL, "%s: step '%s' is no number", path, text);
     return MCVD_OK;
 }
 
+/* All of it is looked at before any of it is taken: a file that does not fit changes nothing. */
 static mcvd_status read_state(mcvd_trainer *tr, const mcvd_safetensors *file, const char *path)
 {
     state_slab slabs[MAX_SLABS];
-    const size_t num_slabs = state_slabs(tr, slabs);
+    const size_t num_params = mcvdi_graph_num_params(tr->graph);
+    const size_t n = state_slabs(tr, slabs) * num_params;
     uint64_t step = 0;
+    mcvd_tensor t;
     mcvd_status st = read_step(file, path, &step);
 
-    for (size_t s = 0; s < num_slabs; s++)
-        for (size_t i = 0; st >= 0 && i < mcvdi_graph_num_params(tr->graph); i++)
-            st = read_tensor(file, path, &slabs[s], mcvdi_graph_get_param(tr->graph, i));
+    for (size_t i = 0; st >= 0 && i < n; i++)
+        st = find_tensor(file, path, &slabs[i / num_params],
+                         mcvdi_graph_get_param(tr->graph, i % num_params), &t);
+    for (size_t i = 0; st >= 0 && i < n; i++)
+        st = copy_tensor(file, path, &slabs[i / num_params],
+                         mcvdi_graph_get_param(tr->graph, i % num_params));
     if (st >= 0)
         tr->steps = step;
     return st;

@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
+
+#include <mcvd/bench.h>
 
 #include "core/alloc.h"
 #include "core/fileio.h"
@@ -16,15 +17,6 @@ struct mcvdi_journal {
     FILE *file;
     char *path;
 };
-
-double mcvdi_peak_rss_mb(void)
-{
-    struct rusage usage;
-
-    if (getrusage(RUSAGE_SELF, &usage) != 0)
-        return 0.0;
-    return (double)usage.ru_maxrss / 1024.0;
-}
 
 /* Every line starts with {"step":N, so that cutting needs no parser. */
 static bool line_is_kept(const char *line, uint64_t first_step)
@@ -116,7 +108,7 @@ mcvd_status mcvdi_journal_step(mcvdi_journal *journal, const mcvd_step_report *r
                 "{\"step\":%" PRIu64 ",\"loss\":%.9g,\"loss_per_element\":%.9g,\"grad_norm\":%.9g,"
                 "\"lr\":%.9g,\"samples_per_s\":%.4g,\"frames_per_s\":%.4g,\"rss_mb\":%.1f}\n",
                 r->step, r->loss, r->loss_per_element, r->grad_norm, r->lr, samples_per_s,
-                frames_per_s, mcvdi_peak_rss_mb());
+                frames_per_s, mcvd_peak_rss_mb());
     return finish_line(journal, written);
 }
 

@@ -16,7 +16,4 @@ mcvd_status mcvdi_journal_step(mcvdi_journal *journal, const mcvd_step_report *r
                                double samples_per_s, double frames_per_s);
 mcvd_status mcvdi_journal_validation(mcvdi_journal *journal, uint64_t step, double loss);
 
-/* Peak resident memory of this process in MB. */
-double mcvdi_peak_rss_mb(void);
-
 #endif

@@ -10,8 +10,13 @@
 
 typedef struct mcvdi_run_folder mcvdi_run_folder;
 
-/* Open or create. A folder that holds a run already needs resume or force; force removes its
- * checkpoints, journal and samples. Locked until closed: MCVD_E_STATE when another process has it.
+/*
+ * Open or create. A folder that holds checkpoints or a model needs resume or force; force removes
+ * what the run made and nothing else. A run that ended before its first checkpoint is no obstacle.
+ * Locked until closed.
+ *
+ * MCVD_OK, MCVD_E_EXISTS, MCVD_E_INPUT (nothing to resume), MCVD_E_STATE (another process has it),
+ * MCVD_E_IO, MCVD_E_NOMEM.
  */
 mcvd_status mcvdi_run_folder_open(mcvdi_run_folder **out, const char *path, bool resume,
                                   bool force);
@@ -24,7 +29,12 @@ char *mcvdi_run_folder_checkpoint_path(const mcvdi_run_folder *folder, uint64_t 
 /* After a checkpoint was written: point `latest` at it, remove all but the newest `keep`. */
 mcvd_status mcvdi_run_folder_commit(const mcvdi_run_folder *folder, uint64_t step, size_t keep);
 
-/* Step of the newest checkpoint; MCVD_EOF when there is none. */
-mcvd_status mcvdi_run_folder_latest(const mcvdi_run_folder *folder, uint64_t *step);
+/* Steps of all checkpoints, newest first; freed with mcvdi_free. Their names appear by rename, so
+ * each was complete when it was written. */
+mcvd_status mcvdi_run_folder_checkpoints(const mcvdi_run_folder *folder, uint64_t **steps,
+                                         size_t *count);
+
+/* Rename a checkpoint that cannot be read to NAME.damaged: it counts no more. */
+mcvd_status mcvdi_run_folder_set_aside(const mcvdi_run_folder *folder, uint64_t step);
 
 #endif

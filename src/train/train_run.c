@@ -8,16 +8,23 @@
 
 #include "core/alloc.h"
 #include "core/fileio.h"
+#include "core/log.h"
 #include "train/journal.h"
+#include "train/resume.h"
 #include "train/run_folder.h"
+#include "train/run_record.h"
 
 enum { RATE_WINDOW = 32 }; /* steps that the shown rate averages over */
 
 static const uint64_t validation_key = 1;
+static const double default_fraction = 0.2; /* of every video, for testing */
 
 typedef struct train_run {
     const mcvd_train_run_config *rc;
-    const mcvd_config *config;
+    mcvd_config config;      /* data.dataset is what was opened */
+    const char *data_path;   /* the caller's or the record's; NULL: moving digits */
+    mcvdi_run_record before; /* resuming: what the run was trained on so far */
+    mcvdi_run_record now;
     mcvdi_run_folder *folder;
     mcvdi_journal *journal;
     mcvd_trainer *trainer;
@@ -46,17 +53,17 @@ mcvd_train_run_config mcvd_train_run_config_default(void)
     return config;
 }
 
-/* --- opening --- */
+/* --- parts --- */
 
 static mcvd_status open_split(const train_run *r, mcvd_split split, mcvd_dataset **data)
 {
-    mcvd_dataset_config dc = mcvd_dataset_config_default(&r->config->data);
+    mcvd_dataset_config dc = mcvd_dataset_config_default(&r->config.data);
 
-    dc.path = r->rc->data_path;
+    dc.path = r->data_path;
     dc.digit_folders = r->rc->digit_folders;
     dc.num_digit_folders = r->rc->num_digit_folders;
     dc.split = split;
-    dc.seed = (uint64_t)r->config->training.seed;
+    dc.seed = (uint64_t)r->config.training.seed;
     return mcvd_dataset_open(data, &dc);
 }
 
@@ -64,16 +71,16 @@ static mcvd_status open_loader(const train_run *r, uint64_t first_step, mcvd_loa
 {
     mcvd_loader_config lc = mcvd_loader_config_default(r->data);
 
-    lc.batch_size = (size_t)r->config->training.batch_size;
-    lc.seed = (uint64_t)r->config->training.seed;
+    lc.batch_size = (size_t)r->config.training.batch_size;
+    lc.seed = (uint64_t)r->config.training.seed;
     lc.first_step = first_step;
     return mcvd_loader_create(loader, r->data, &lc);
 }
 
 static bool needs_network(const train_run *r)
 {
-    return r->config->training.val_freq > 0 ||
-           (r->config->training.sample_freq > 0 && r->rc->on_sample);
+    return r->config.training.val_freq > 0 ||
+           (r->config.training.sample_freq > 0 && r->rc->on_sample);
 }
 
 /* One fixed batch of test windows and a network for it. */
@@ -95,29 +102,102 @@ static mcvd_status open_validation(train_run *r)
     return st;
 }
 
-static mcvd_status load_latest(train_run *r)
+static mcvd_status no_memory(void)
 {
-    uint64_t step = 0;
-    mcvd_status st = mcvdi_run_folder_latest(r->folder, &step);
+    return mcvdi_fail(MCVD_E_NOMEM, "run: out of memory");
+}
 
-    if (st != MCVD_OK) /* killed before the first checkpoint: start at step 0 */
-        return st == MCVD_EOF ? MCVD_OK : st;
-    char *path = mcvdi_run_folder_checkpoint_path(r->folder, step);
-    st =
-        path ? mcvd_trainer_load(r->trainer, path) : mcvdi_fail(MCVD_E_NOMEM, "run: out of memory");
+/* What a resumed run was trained on, from its folder; the caller's path goes before. */
+static mcvd_status recall_data(train_run *r)
+{
+    r->data_path = r->rc->data_path;
+    if (!r->rc->resume)
+        return MCVD_OK;
+    char *path = mcvdi_sprintf("%s/run.json", r->rc->folder);
+    const mcvd_status st = path ? mcvdi_run_record_read(&r->before, path) : no_memory();
     mcvdi_free(path);
+    if (st >= 0 && !r->data_path && r->before.data && r->before.data[0])
+        r->data_path = r->before.data;
     return st;
+}
+
+/* Videos hold out a part when nobody has said how much: scores on seen frames mean little. */
+static void choose_test_fraction(train_run *r)
+{
+    const char *kind = r->data_path ? mcvd_dataset_kind_of(r->data_path) : NULL;
+
+    if (!r->rc->default_test_fraction)
+        return;
+    r->config.data.test_fraction = kind && strcmp(kind, "VIDEOS") == 0 ? default_fraction : 0.0;
+    if (r->config.data.test_fraction > 0.0)
+        mcvdi_log(MCVD_LOG_INFO,
+                  "data.test_fraction = %g by default: the end of every video is held out for "
+                  "testing; with 0 training sees all of it",
+                  default_fraction);
+}
+
+static mcvd_status open_data(train_run *r)
+{
+    choose_test_fraction(r);
+    mcvd_status st = open_split(r, MCVD_SPLIT_TRAIN, &r->data);
+
+    if (st == MCVD_E_INPUT && r->rc->resume && !r->rc->data_path)
+        return mcvdi_fail_context(st, "%s: %s; name its data with --data", r->rc->folder,
+                                  r->before.data ? "its data cannot be found"
+                                                 : "no run.json says what it was trained on");
+    if (st < 0)
+        return st;
+    snprintf(r->config.data.dataset, sizeof r->config.data.dataset, "%s",
+             mcvd_dataset_name(r->data));
+    return mcvdi_run_record_make(&r->now, r->data, r->data_path);
+}
+
+/* A resumed run goes on with the data that it began with, unless the caller names other data. */
+static mcvd_status check_data(const train_run *r)
+{
+    const mcvdi_run_record *was = &r->before;
+
+    if (mcvd_trainer_steps(r->trainer) == 0 ||
+        (was->data && strcmp(was->fingerprint, r->now.fingerprint) == 0))
+        return MCVD_OK;
+    if (!was->data && !r->rc->data_path)
+        return mcvdi_fail(MCVD_E_INPUT,
+                          "%s does not say what it was trained on (no run.json); name it with "
+                          "--data",
+                          r->rc->folder);
+    if (!was->data)
+        return MCVD_OK;
+    if (!r->rc->data_path)
+        return mcvdi_fail(MCVD_E_INPUT,
+                          "%s was trained on %s; there is other data now: %s; --data goes on with "
+                          "it nevertheless",
+                          r->rc->folder, was->description, r->now.description);
+    mcvdi_log(MCVD_LOG_WARNING, "%s was trained on %s; it goes on with other data: %s",
+              r->rc->folder, was->description, r->now.description);
+    return MCVD_OK;
 }
 
 static mcvd_status write_config(const train_run *r)
 {
     char *path = mcvdi_run_folder_path(r->folder, "config.json");
-    char *text = mcvd_config_dump(r->config);
-    mcvd_status st = MCVD_E_NOMEM;
+    char *text = mcvd_config_dump(&r->config);
+    const mcvd_status st =
+        path && text ? mcvdi_file_write(path, text, strlen(text), true) : no_memory();
 
-    if (path && text)
-        st = mcvdi_file_write(path, text, strlen(text), true);
     mcvd_text_free(text);
+    mcvdi_free(path);
+    return st;
+}
+
+/* Kept as it is while nothing has changed: the description may name the same place otherwise. */
+static mcvd_status write_record(const train_run *r)
+{
+    if (r->before.data && strcmp(r->before.data, r->now.data) == 0 &&
+        strcmp(r->before.fingerprint, r->now.fingerprint) == 0)
+        return MCVD_OK;
+    char *path = mcvdi_run_folder_path(r->folder, "run.json");
+    const mcvd_status st = path ? mcvdi_run_record_write(&r->now, path) : no_memory();
+
     mcvdi_free(path);
     return st;
 }
@@ -126,31 +206,131 @@ static mcvd_status open_journal(train_run *r)
 {
     char *path = mcvdi_run_folder_path(r->folder, "journal.jsonl");
     const mcvd_status st =
-        path ? mcvdi_journal_open(&r->journal, path, mcvd_trainer_steps(r->trainer))
-             : mcvdi_fail(MCVD_E_NOMEM, "run: out of memory");
+        path ? mcvdi_journal_open(&r->journal, path, mcvd_trainer_steps(r->trainer)) : no_memory();
 
     mcvdi_free(path);
     return st;
 }
 
-/* Everything that can fail for want of data or memory fails before the folder is touched. */
-static mcvd_status open_run(train_run *r)
+static mcvd_status export_model(const train_run *r)
 {
-    mcvd_status st = open_split(r, MCVD_SPLIT_TRAIN, &r->data);
+    char summary[160];
+    const uint64_t steps = mcvd_trainer_steps(r->trainer);
+    char *path = mcvdi_run_folder_path(r->folder, "model.safetensors");
+
+    if (!path)
+        return no_memory();
+    snprintf(summary, sizeof summary, "{\"steps\":%" PRIu64 ",\"samples\":%" PRIu64 "}", steps,
+             steps * (uint64_t)r->config.training.batch_size);
+    const bool half = strcmp(r->config.training.export_dtype, "F16") == 0;
+    const mcvd_status st = mcvd_trainer_export(r->trainer, path, half, summary, true);
+    mcvdi_free(path);
+    return st;
+}
+
+/* --- continuing --- */
+
+static mcvd_status load_step(train_run *r, uint64_t step)
+{
+    char *path = mcvdi_run_folder_checkpoint_path(r->folder, step);
+    mcvd_status st = path ? mcvdi_resume_check_config(path, &r->config) : no_memory();
 
     if (st >= 0)
-        st = mcvd_trainer_create(&r->trainer, r->config);
+        st = mcvd_trainer_load(r->trainer, path);
+    mcvdi_free(path);
+    return st;
+}
+
+/* The newest checkpoint that can be read; *skipped are damaged. No checkpoint at all: step 0. */
+static mcvd_status load_newest(train_run *r, const uint64_t *steps, size_t count, size_t *skipped)
+{
+    mcvd_status st = MCVD_OK;
+
+    for (*skipped = 0; *skipped < count; ++*skipped) {
+        st = load_step(r, steps[*skipped]);
+        if (st != MCVD_E_MODEL || *skipped + 1 == count)
+            return st;
+        mcvdi_log(MCVD_LOG_WARNING, "%s; trying the checkpoint before it, of step %" PRIu64,
+                  mcvd_last_error(), steps[*skipped + 1]);
+    }
+    return st;
+}
+
+/* What a kill between a checkpoint and its export left undone. */
+static mcvd_status finish_checkpoint(const train_run *r)
+{
+    const uint64_t step = mcvd_trainer_steps(r->trainer);
+    char *model = mcvdi_run_folder_path(r->folder, "model.safetensors");
+    mcvd_status st = model ? MCVD_OK : no_memory();
+
+    if (st >= 0)
+        st = mcvdi_run_folder_commit(r->folder, step, (size_t)r->config.training.keep_checkpoints);
+    if (st >= 0 && !mcvdi_resume_model_is_of(model, step))
+        st = export_model(r);
+    mcvdi_free(model);
+    return st;
+}
+
+/* Everything is checked before anything in the folder changes. */
+static mcvd_status continue_run(train_run *r)
+{
+    uint64_t *steps = NULL;
+    size_t count = 0;
+    size_t skipped = 0;
+    mcvd_status st = mcvdi_run_folder_checkpoints(r->folder, &steps, &count);
+
+    if (st >= 0)
+        st = load_newest(r, steps, count, &skipped);
+    const uint64_t done = mcvd_trainer_steps(r->trainer);
+    if (st >= 0 && done > (uint64_t)r->config.training.n_iters)
+        st = mcvdi_fail(MCVD_E_CONFIG,
+                        "--resume: training.n_iters = %" PRId64 ", but %s has done %" PRIu64
+                        " steps",
+                        r->config.training.n_iters, r->rc->folder, done);
+    if (st >= 0)
+        st = check_data(r);
+    for (size_t i = 0; st >= 0 && i < skipped; i++)
+        st = mcvdi_run_folder_set_aside(r->folder, steps[i]);
+    if (st >= 0 && count)
+        st = finish_checkpoint(r);
+    mcvdi_free(steps);
+    return st;
+}
+
+/* --- opening --- */
+
+/* Data, memory, one batch for validation: what can be wanting is found out before the folder is
+ * touched. */
+static mcvd_status open_parts(train_run *r)
+{
+    mcvd_status st = recall_data(r);
+
+    if (st >= 0)
+        st = open_data(r);
+    if (st >= 0)
+        st = mcvd_trainer_create(&r->trainer, &r->config);
+    if (st >= 0)
+        st = open_validation(r);
+    if (st >= 0 && !r->rc->resume)
+        st = open_loader(r, 0, &r->loader);
+    return st;
+}
+
+static mcvd_status open_run(train_run *r)
+{
+    mcvd_status st = open_parts(r);
+
     if (st >= 0)
         st = mcvdi_run_folder_open(&r->folder, r->rc->folder, r->rc->resume, r->rc->force);
     if (st >= 0 && r->rc->resume)
-        st = load_latest(r);
+        st = continue_run(r);
     if (st >= 0)
         st = write_config(r);
     if (st >= 0)
+        st = write_record(r);
+    if (st >= 0)
         st = open_journal(r);
-    if (st >= 0)
-        st = open_validation(r);
-    if (st >= 0)
+    if (st >= 0 && r->rc->resume)
         st = open_loader(r, mcvd_trainer_steps(r->trainer), &r->loader);
     return st;
 }
@@ -165,35 +345,20 @@ static void close_run(train_run *r)
     mcvd_dataset_free(&r->data);
     mcvd_dataset_free(&r->test_data);
     mcvdi_run_folder_close(&r->folder);
+    mcvdi_run_record_release(&r->before);
+    mcvdi_run_record_release(&r->now);
 }
 
 /* --- while running --- */
-
-static mcvd_status export_model(const train_run *r)
-{
-    char summary[160];
-    const uint64_t steps = mcvd_trainer_steps(r->trainer);
-    char *path = mcvdi_run_folder_path(r->folder, "model.safetensors");
-
-    if (!path)
-        return mcvdi_fail(MCVD_E_NOMEM, "run: out of memory");
-    snprintf(summary, sizeof summary, "{\"steps\":%" PRIu64 ",\"samples\":%" PRIu64 "}", steps,
-             steps * (uint64_t)r->config->training.batch_size);
-    const bool half = strcmp(r->config->training.export_dtype, "F16") == 0;
-    const mcvd_status st = mcvd_trainer_export(r->trainer, path, half, summary, true);
-    mcvdi_free(path);
-    return st;
-}
 
 static mcvd_status checkpoint(const train_run *r)
 {
     const uint64_t step = mcvd_trainer_steps(r->trainer);
     char *path = mcvdi_run_folder_checkpoint_path(r->folder, step);
-    mcvd_status st =
-        path ? mcvd_trainer_save(r->trainer, path) : mcvdi_fail(MCVD_E_NOMEM, "run: out of memory");
+    mcvd_status st = path ? mcvd_trainer_save(r->trainer, path) : no_memory();
 
     if (st >= 0)
-        st = mcvdi_run_folder_commit(r->folder, step, (size_t)r->config->training.keep_checkpoints);
+        st = mcvdi_run_folder_commit(r->folder, step, (size_t)r->config.training.keep_checkpoints);
     if (st >= 0)
         st = export_model(r);
     if (st >= 0 && r->rc->on_checkpoint)
@@ -211,7 +376,7 @@ static mcvd_status validate(const train_run *r, uint64_t step)
 {
     double loss = 0.0;
 
-    if (!is_due(r->config->training.val_freq, step))
+    if (!is_due(r->config.training.val_freq, step))
         return MCVD_OK;
     mcvd_status st = mcvd_trainer_refresh(r->network, r->trainer);
     if (st >= 0)
@@ -225,7 +390,7 @@ static mcvd_status validate(const train_run *r, uint64_t step)
 
 static mcvd_status make_samples(const train_run *r, uint64_t step)
 {
-    if (!r->rc->on_sample || !is_due(r->config->training.sample_freq, step))
+    if (!r->rc->on_sample || !is_due(r->config.training.sample_freq, step))
         return MCVD_OK;
     const mcvd_status st = mcvd_trainer_refresh(r->network, r->trainer);
     return st < 0 ? st : r->rc->on_sample(r->rc->user, step, r->network, &r->test_batch);
@@ -240,7 +405,7 @@ static double measure_rate(train_run *r)
     const double then = r->step_end_s[(r->steps_here - span) % RATE_WINDOW];
 
     r->step_end_s[r->steps_here % RATE_WINDOW] = now;
-    return now > then ? (double)span * (double)r->config->training.batch_size / (now - then) : 0.0;
+    return now > then ? (double)span * (double)r->config.training.batch_size / (now - then) : 0.0;
 }
 
 /* One step with everything that follows it. What belongs to the step in the journal is written
@@ -258,13 +423,13 @@ static mcvd_status advance(train_run *r)
         return st;
     r->steps_here++;
     const double rate = measure_rate(r);
-    const double frames = (double)(r->config->data.num_frames);
+    const double frames = (double)(r->config.data.num_frames);
     st = mcvdi_journal_step(r->journal, &report, rate, rate * frames);
     const int stop = r->rc->on_step && st >= 0 ? r->rc->on_step(r->rc->user, &report, rate) : 0;
-    const bool last = report.step == (uint64_t)r->config->training.n_iters;
+    const bool last = report.step == (uint64_t)r->config.training.n_iters;
     if (st >= 0)
         st = validate(r, report.step);
-    if (st >= 0 && (stop || last || is_due(r->config->training.snapshot_freq, report.step)))
+    if (st >= 0 && (stop || last || is_due(r->config.training.snapshot_freq, report.step)))
         st = checkpoint(r);
     if (st >= 0 && !stop)
         st = make_samples(r, report.step);
@@ -275,7 +440,7 @@ static mcvd_status advance(train_run *r)
 
 mcvd_status mcvd_train_run(const mcvd_train_run_config *config)
 {
-    train_run r = { .rc = config, .config = &config->config };
+    train_run r = { .rc = config, .config = config->config };
     mcvd_status st = mcvd_config_check(&config->config);
 
     if (st >= 0)
@@ -285,7 +450,7 @@ mcvd_status mcvd_train_run(const mcvd_train_run_config *config)
             config->on_start(config->user, mcvd_trainer_steps(r.trainer),
                              mcvd_dataset_describe(r.data));
         r.step_end_s[0] = now_s();
-        while (st >= 0 && mcvd_trainer_steps(r.trainer) < (uint64_t)r.config->training.n_iters)
+        while (st >= 0 && mcvd_trainer_steps(r.trainer) < (uint64_t)r.config.training.n_iters)
             st = advance(&r);
     }
     close_run(&r);

@@ -303,30 +303,82 @@ static void a_run_without_its_configuration_is_still_a_run(void **state)
     CHECK_TRUE(folder_has(folder, last_checkpoint));
 }
 
-static void a_damaged_checkpoint_stops_resume(void **state)
+static void cut_checkpoint(const char *folder, const char *name)
 {
-    char folder[TEST_PATH_BYTES];
     char path[TEST_PATH_BYTES];
     char *text = NULL;
     size_t bytes = 0;
+
+    CHECK_OK(mcvdi_file_read(&text, &bytes, test_path(path, folder, name), 1 << 26));
+    CHECK_OK(mcvdi_file_write(path, text, bytes / 2, true));
+    mcvdi_free(text);
+}
+
+static void damaged_checkpoints_are_passed_over(void **state)
+{
+    static const char first_checkpoint[] = "checkpoints/step-00000010.safetensors";
+    char whole[TEST_PATH_BYTES];
+    char folder[TEST_PATH_BYTES];
+    char path[TEST_PATH_BYTES];
     observer o;
 
     (void)state;
-    mcvd_train_run_config rc = run_config(test_path(folder, root, "damaged"), &o);
+    mcvd_train_run_config rc = run_config(test_path(whole, root, "undamaged"), &o);
     CHECK_OK(mcvd_train_run(&rc));
-    CHECK_OK(mcvdi_file_read(&text, &bytes, test_path(path, folder, last_checkpoint), 1 << 26));
-    CHECK_OK(mcvdi_file_write(path, text, bytes / 2, true));
-    mcvdi_free(text);
-    char *before = journal_text(folder);
+    rc = run_config(test_path(folder, root, "damaged"), &o);
+    CHECK_OK(mcvd_train_run(&rc));
+    cut_checkpoint(folder, last_checkpoint);
     rc.resume = true;
+    rc.config.training.keep_checkpoints = 1; /* the damaged one is not among them */
+    CHECK_OK(mcvd_train_run(&rc));
+    CHECK_EQ(o.first_step, 10);
+    CHECK_TRUE(folder_has(folder, "checkpoints/step-00000020.safetensors.damaged"));
+    CHECK_TRUE(!folder_has(folder, first_checkpoint));
+    check_same_runs(whole, folder, last_checkpoint);
+
+    /* None is left: nothing happens. */
+    cut_checkpoint(folder, last_checkpoint);
+    char *before = journal_text(folder);
     CHECK_STATUS(mcvd_train_run(&rc), MCVD_E_MODEL);
-    CHECK_MESSAGE(path);
+    CHECK_MESSAGE(test_path(path, folder, last_checkpoint));
     char *after = journal_text(folder);
     CHECK_TRUE(strcmp(before, after) == 0);
-    CHECK_TRUE(folder_has(folder, "checkpoints/step-00000010.safetensors"));
+    CHECK_TRUE(folder_has(folder, last_checkpoint));
     CHECK_TRUE(folder_has(folder, "model.safetensors"));
     mcvdi_free(before);
     mcvdi_free(after);
+}
+
+/* --force: what the new run lacks is found out while the old one still stands. */
+static void a_start_that_fails_leaves_the_old_run(void **state)
+{
+    char folder[TEST_PATH_BYTES];
+    char copy[TEST_PATH_BYTES];
+    observer o;
+
+    (void)state;
+    mcvd_train_run_config rc = run_config(test_path(folder, root, "old"), &o);
+    CHECK_OK(mcvd_train_run(&rc));
+    rc = run_config(test_path(copy, root, "old copy"), &o);
+    CHECK_OK(mcvd_train_run(&rc));
+    rc = run_config(folder, &o);
+    rc.force = true;
+    rc.config.training.val_freq = 5; /* needs test digits, which this folder lacks */
+    char digits[TEST_PATH_BYTES];
+    char path[TEST_PATH_BYTES];
+    char *text = NULL;
+    size_t bytes = 0;
+    CHECK_OK(mcvdi_make_folders(test_path(digits, root, "digits")));
+    CHECK_OK(mcvdi_file_read(&text, &bytes,
+                             MCVD_TEST_GOLDEN "/../../datasets/smmnist/train-images-idx3-ubyte",
+                             1 << 26));
+    CHECK_OK(
+        mcvdi_file_write(test_path(path, digits, "train-images-idx3-ubyte"), text, bytes, true));
+    mcvdi_free(text);
+    rc.data_path = digits;
+    CHECK_TRUE(mcvd_train_run(&rc) < 0);
+    CHECK_MESSAGE("t10k-images-idx3-ubyte");
+    check_same_runs(copy, folder, last_checkpoint);
 }
 
 /* --- tasks --- */
@@ -437,7 +489,8 @@ int main(void)
         cmocka_unit_test(only_the_newest_checkpoints_stay),
         cmocka_unit_test(a_folder_has_one_writer_and_one_run),
         cmocka_unit_test(a_run_without_its_configuration_is_still_a_run),
-        cmocka_unit_test(a_damaged_checkpoint_stops_resume),
+        cmocka_unit_test(damaged_checkpoints_are_passed_over),
+        cmocka_unit_test(a_start_that_fails_leaves_the_old_run),
         cmocka_unit_test(every_task_trains),
         cmocka_unit_test(every_source_of_frames_trains),
         cmocka_unit_test(data_that_does_not_fit_is_named),

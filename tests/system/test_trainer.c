@@ -416,6 +416,49 @@ static void edit_checkpoint(const char *from, const char *to, const char *find, 
     mcvdi_free(text);
 }
 
+/* The trainer's state is still that of a checkpoint. */
+static void check_unchanged(const rig *r, const char *checkpoint)
+{
+    char now[TEST_PATH_BYTES];
+
+    CHECK_OK(mcvd_trainer_save(r->trainer, test_path(now, folder, "now.safetensors")));
+    CHECK_SAME_TENSORS(checkpoint, now);
+}
+
+/* A moment of another state is missing: its weights, which come first, are not taken either. */
+static void a_checkpoint_that_does_not_fit_changes_nothing(void **state)
+{
+    const mcvd_config config = tiny_config();
+    char mine[TEST_PATH_BYTES];
+    char other[TEST_PATH_BYTES];
+    char bad[TEST_PATH_BYTES];
+    static const char *const numbers[] = { "-1", "+1", " 1", "1 ", "0x" };
+    char text[64];
+    rig r;
+
+    (void)state;
+    train_some_steps(&config, 10, test_path(other, folder, "other.safetensors"));
+    test_path(bad, folder, "bad.safetensors");
+    open_rig(&r, &config, 0);
+    take_step(&r);
+    CHECK_OK(mcvd_trainer_save(r.trainer, test_path(mine, folder, "mine.safetensors")));
+    edit_checkpoint(other, bad, "\"adam.v.unet.all_modules.4", "\"adam.w.unet.all_modules.4");
+    CHECK_STATUS(mcvd_trainer_load(r.trainer, bad), MCVD_E_MODEL);
+    CHECK_MESSAGE("adam.v.unet.all_modules.4");
+    check_unchanged(&r, mine);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        snprintf(text, sizeof text, "\"mcvd.checkpoint\":\"%s\"", numbers[i]);
+        edit_checkpoint(other, bad, "\"mcvd.checkpoint\":\"10\"", text);
+        CHECK_STATUS(mcvd_trainer_load(r.trainer, bad), MCVD_E_MODEL);
+        CHECK_MESSAGE("is no number");
+    }
+    check_unchanged(&r, mine);
+    CHECK_EQ(mcvd_trainer_steps(r.trainer), 1);
+    CHECK_OK(mcvd_trainer_load(r.trainer, other)); /* the file as it was does fit */
+    CHECK_EQ(mcvd_trainer_steps(r.trainer), 10);
+    close_rig(&r);
+}
+
 static void wrong_checkpoints_are_refused(void **state)
 {
     mcvd_config config = tiny_config();
@@ -445,6 +488,7 @@ static void wrong_checkpoints_are_refused(void **state)
     CHECK_OK(mcvd_trainer_export(r.trainer, bad, false, NULL, true)); /* a model is no checkpoint */
     CHECK_STATUS(mcvd_trainer_load(r.trainer, bad), MCVD_E_MODEL);
     CHECK_MESSAGE("not a checkpoint");
+    check_unchanged(&r, good);
     close_rig(&r);
 
     config.model.ngf = 16;
@@ -558,6 +602,7 @@ int main(void)
         cmocka_unit_test(validation_and_export_use_the_averages),
         cmocka_unit_test(not_finite_leaves_the_state_alone),
         cmocka_unit_test(batches_that_do_not_fit_are_refused),
+        cmocka_unit_test(a_checkpoint_that_does_not_fit_changes_nothing),
         cmocka_unit_test(wrong_checkpoints_are_refused),
         cmocka_unit_test(poisoned_state_is_not_saved),
         cmocka_unit_test(refused_allocations_leave_nothing),

@@ -4,7 +4,7 @@ mcvd_add_test(NAME system_train_run SOURCES system/test_train_run.c
     AREAS train model data video ops graph diffusion core TIMEOUT 600)
 
 # The program itself: signals, kills, full disks, exit statuses.
-foreach(part status signals kills)
+foreach(part status data signals kills)
     add_test(NAME system_train_${part}
         COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/system/train_${part}.sh
             $<TARGET_FILE:mcvd> ${PROJECT_SOURCE_DIR})

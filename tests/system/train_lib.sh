@@ -58,6 +58,17 @@ same_runs() {
     cmp -s journal_a journal_b || complain "journals differ: $(diff journal_a journal_b | head -5)"
 }
 
+# same_end A B STEP: the same results; other files may tell of another way to them.
+same_end() {
+    name=$(printf 'checkpoints/step-%08d.safetensors' "$3")
+    for name in "$name" model.safetensors latest; do
+        cmp -s "$1/$name" "$2/$name" || complain "$1/$name and $2/$name differ"
+    done
+    plain_journal "$1" >journal_a
+    plain_journal "$2" >journal_b
+    cmp -s journal_a journal_b || complain "journals differ: $(diff journal_a journal_b | head -5)"
+}
+
 # wait_for COMMAND...: until it succeeds, 60 s at most.
 wait_for() {
     tries=0

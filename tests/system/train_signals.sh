@@ -1,5 +1,5 @@
 #!/bin/sh
-# SIGINT and SIGTERM stop after a checkpoint and --resume continues to the same bytes; a folder has
+# SIGINT, SIGTERM and SIGHUP stop after a checkpoint and --resume continues to the same bytes; a folder has
 # one writer.
 . "${0%/*}/train_lib.sh"
 
@@ -7,7 +7,7 @@ steps=4000
 
 start() {
     "$mcvd" train --config "$tiny" --out "$1" --steps $steps --set training.snapshot_freq=1000 \
-        >stdout 2>stderr </dev/null &
+        >out_of_writer 2>stderr_of_writer </dev/null &
     pid=$!
     wait_for grep -q '"step":3' "$1/journal.jsonl"
 }
@@ -19,7 +19,7 @@ stop() {
     wait $pid
     status=$?
     [ $status = "$3" ] || complain "SIG$2: exit $status, expected $3"
-    grep -q -- "--resume --out $1" stderr || complain "SIG$2: stderr does not tell how to continue"
+    grep -q -- "--resume --out $1" stderr_of_writer || complain "SIG$2: stderr does not tell how to continue"
     last=$(tail -n 1 "$1/journal.jsonl" | sed 's/{"step":\([0-9]*\),.*/\1/')
     [ "$last" -lt $steps ] || complain "SIG$2: the run was over before the signal"
     name=$(printf 'step-%08d.safetensors' "$last")
@@ -41,11 +41,24 @@ stop() {
 
 stop interrupted INT 130
 stop terminated TERM 143
+stop hung_up HUP 129
+
+# Under nohup a lost terminal is no reason to stop.
+(
+    trap '' HUP
+    "$mcvd" train --config "$tiny" --out nohup --steps 60 >stdout 2>stderr </dev/null &
+    echo $! >pid
+    wait_for grep -q '"step":3' nohup/journal.jsonl
+    kill -HUP "$(cat pid)"
+    wait "$(cat pid)"
+    echo $? >status
+)
+[ "$(cat status)" = 0 ] || complain "nohup: exit $(cat status), expected 0"
 
 # A second writer.
 start busy
 expect 1 "busy" "another process" -- train --resume --out busy
-expect 2 "busy" -- train --config "$tiny" --out busy
+expect 1 "busy" "another process" -- train --config "$tiny" --out busy
 expect 1 "busy" "another process" -- train --config "$tiny" --out busy --force
 kill -0 $pid || complain "the first writer is gone"
 [ -s busy/journal.jsonl ] || complain "the first writer's journal is gone"

@@ -412,6 +412,17 @@ static void a_checkpoint_is_a_model(void **state)
     draft.meta[2].value = "12\"}";
     write_draft();
     check_refused(NULL, "step");
+    static const char *const numbers[] = { "-1", "+1", " 1", "", "1e3", "18446744073709551616" };
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        draft.meta[2].value = numbers[i];
+        write_draft();
+        check_refused(NULL, "step");
+    }
+    draft.meta[2].value = "18446744073709551615";
+    write_draft();
+    CHECK_OK(mcvd_model_load(&model, path, NULL));
+    CHECK_TRUE(strcmp(mcvd_model_summary(model), "{\"steps\":18446744073709551615}") == 0);
+    mcvd_model_free(&model);
     mcvd_text_free(config);
     free(raw);
     free(out);
@@ -446,6 +457,14 @@ static void a_run_folder_is_a_model(void **state)
     CHECK_OK(mcvdi_file_write(test_path(file, run, "latest"), "checkpoints/gone\n", 17, true));
     CHECK_STATUS(mcvd_model_load(&model, run, NULL), MCVD_E_MODEL);
     CHECK_MESSAGE("checkpoints/gone");
+    static const char *const names[] = { "", "checkpoints/step-.safetensors",
+                                         "../step-12.safetensors",
+                                         "checkpoints/step-1/../step-12.safetensors" };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        CHECK_OK(mcvdi_file_write(file, names[i], strlen(names[i]), true));
+        CHECK_STATUS(mcvd_model_load(&model, run, NULL), MCVD_E_MODEL);
+        CHECK_MESSAGE("latest: expected checkpoints/step-N.safetensors");
+    }
     mcvd_text_free(config);
 }
 
