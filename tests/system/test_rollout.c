@@ -116,6 +116,28 @@ static void default_names_and_lines(void **state)
     CHECK_EQ(count_entries("."), 1);
 }
 
+/* A folder is known by its own name, however it is reached; nothing hidden is written. */
+static void folders_reached_by_dots_are_named(void **state)
+{
+    static const char *const inputs[] = { ".", "./", "../pics/.", "sub/..", "sub/../" };
+
+    (void)state;
+    rollout_ok("--task generate --frames 4 --plain -o pics/");
+    CHECK_EQ(chdir("pics"), 0);
+    CHECK_EQ(mkdir("sub", 0700), 0);
+    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {
+        const int entries = count_entries(".");
+        char arguments[64];
+        snprintf(arguments, sizeof arguments, "%s --frames 1", inputs[i]);
+        rollout_ok(arguments);
+        CHECK_EQ(count_entries("."), entries);
+        CHECK_EQ(unlink("../pics-predicted.mp4"), 0);
+    }
+    CHECK_EQ(chdir(".."), 0);
+    remove_test_folder("pics");
+    CHECK_EQ(count_entries("."), 1);
+}
+
 /* --- pictures --- */
 
 /* Column `tile` of a frame is frame `truth` of the clip, or blank when that is negative. */
@@ -265,6 +287,13 @@ static void pipes_on_both_ends(void **state)
     program_wait(&run, start_rollout(&run, NULL, "- --frames 2"), place.log);
     CHECK_EQ(run.status, 0);
     CHECK_EQ(unlink("predicted.mp4"), 0);
+    program_wait(&run, start_rollout(&run, NULL, "- --task interp"), place.log);
+    CHECK_EQ(run.status, 0);
+    CHECK_EQ(unlink("interpolated.mp4"), 0);
+    program_wait(&run, start_rollout(&run, NULL, "- --task predict-past --start 2 --frames 2"),
+                 place.log);
+    CHECK_EQ(run.status, 0);
+    CHECK_EQ(unlink("past.mp4"), 0);
     unlink("clip.y4m");
     unlink("out.y4m");
     unlink("file.mkv");
@@ -371,6 +400,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_task_writes_what_it_says),
         cmocka_unit_test(default_names_and_lines),
+        cmocka_unit_test(folders_reached_by_dots_are_named),
         cmocka_unit_test(truth_stands_beside_the_right_frames),
         cmocka_unit_test(whole_videos_keep_their_frames),
         cmocka_unit_test(a_longer_past_ends_like_a_shorter_one),

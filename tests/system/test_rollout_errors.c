@@ -76,6 +76,10 @@ static const error_case errors[] = {
       { "interp", "num_frames_future" } },
     { "clip.mkv --model no_future.safetensors --task predict-past", 2, { "predict-past" } },
     { "clip.mkv --frames 100000 -o old.mkv", 2, { "old.mkv", "--force" } },
+    { "clip.mkv --force -o clip.mkv", 2, { "clip.mkv", "input" } },
+    { "clip.mkv --force -o ./clip.mkv", 2, { "clip.mkv", "input" } },
+    { "clip.mkv --frames 100000 -o old.mkv/", 5, { "old.mkv", "not a folder" } },
+    { "clip.mkv --frames 100000 --force -o old.mkv/", 5, { "old.mkv", "not a folder" } },
     { "clip.mkv --task predict-past --frames 100000 -o old.mkv", 2, { "old.mkv" } },
     { "clip.mkv --task interp -o old.mkv", 2, { "old.mkv" } },
     { "--task generate --frames 100000 -o old.mkv", 2, { "old.mkv" } },
@@ -236,6 +240,19 @@ static void untrained_tasks_are_warned_about(void **state)
     CHECK_EQ(count_lines(run.err, "mcvd: warning: "), 1);
     CHECK_TRUE(strstr(run.err, "predict") != NULL);
     unlink("warned.mkv");
+    /* made for first blocks only */
+    config.data.prob_mask_cond = config.data.prob_mask_future = 1.0;
+    write_random_model(&config, "first.safetensors");
+    const program_run one =
+        rollout_ok("--task generate --model first.safetensors --frames 2 -o first.mkv");
+    CHECK_EQ(count_lines(one.err, "mcvd: warning: "), 0);
+    const program_run two =
+        rollout_ok("--task generate --model first.safetensors --frames 3 -o two.mkv");
+    CHECK_EQ(count_lines(two.err, "mcvd: warning: "), 1);
+    CHECK_TRUE(strstr(two.err, "beyond the first block") != NULL);
+    unlink("first.mkv");
+    unlink("two.mkv");
+    unlink("first.safetensors");
     unlink("interp.safetensors");
 }
 

@@ -422,6 +422,31 @@ static void untrained_tasks_are_told(void **state)
     }
 }
 
+/* Later blocks of generate are predictions after its own frames; the other tasks do not change. */
+static void untrained_chains_are_told(void **state)
+{
+    static const struct {
+        double past, future;
+        bool sync, trained; /* to go on with generate */
+    } rows[] = {
+        { 1.0, 1.0, false, false }, { 0.5, 1.0, false, true }, { 0.5, 0.5, false, true },
+        { 0.5, 0.5, true, false },  { 0.0, 0.5, false, true },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        mcvd_config config = window_config((window_shape) { 2, 2, 1, 1, false });
+        config.data.prob_mask_cond = rows[i].past;
+        config.data.prob_mask_future = rows[i].future;
+        config.data.prob_mask_sync = rows[i].sync;
+        CHECK_EQ(mcvd_task_untrained_chain(&config, MCVD_TASK_GENERATE) == NULL, rows[i].trained);
+        for (int task = 0; task < MCVD_NUM_TASKS; task++)
+            if (task != MCVD_TASK_GENERATE)
+                CHECK_TRUE(mcvd_task_untrained_chain(&config, (mcvd_task)task) ==
+                           mcvd_task_untrained(&config, (mcvd_task)task));
+    }
+}
+
 static void words_name_tasks(void **state)
 {
     mcvd_task task = MCVD_NUM_TASKS;
@@ -610,6 +635,7 @@ int main(void)
         cmocka_unit_test(begin_starts_over),
         cmocka_unit_test(impossible_tasks_are_told),
         cmocka_unit_test(untrained_tasks_are_told),
+        cmocka_unit_test(untrained_chains_are_told),
         cmocka_unit_test(words_name_tasks),
         cmocka_unit_test(wrong_settings_are_refused),
         cmocka_unit_test(blocks_need_known_frames),
