@@ -80,22 +80,12 @@ static const mcvdi_arg args[] = {
       .fallback = "2",
       .help = "runs before the timed ones",
       .offset = offsetof(bench_args, warmup) },
-    { .name = "--threads",
-      .type = MCVDI_ARG_INT,
-      .value = "N",
-      .min = 1,
-      .max = 1024,
-      .help = "threads for computing; default: all",
-      .offset = offsetof(bench_args, threads) },
+    MCVDI_ARG_THREADS(bench_args),
     { .name = "--json",
       .type = MCVDI_ARG_FLAG,
       .help = "one JSON object instead of lines",
       .offset = offsetof(bench_args, json) },
-    { .name = "--set",
-      .type = MCVDI_ARG_LIST,
-      .value = "KEY=VALUE",
-      .help = "change one key",
-      .offset = offsetof(bench_args, sets) },
+    MCVDI_ARG_SET(bench_args, "change one key"),
 };
 
 static const mcvdi_arg_table table = {
@@ -351,16 +341,6 @@ static bool system_line(const char *path, const char *key, char *value, size_t b
     return found;
 }
 
-/* Peak resident memory in MB, 0 when the system does not tell. */
-static double peak_rss_mb(void)
-{
-    char text[64];
-
-    if (!system_line("/proc/self/status", "VmHWM", text, sizeof text))
-        return 0.0;
-    return strtod(text, NULL) * 1024e-6;
-}
-
 /* --- printing --- */
 
 static void report(const bench_job *job, const bench_args *a, const bench_times *times)
@@ -388,7 +368,7 @@ static void report(const bench_job *job, const bench_args *a, const bench_times 
         { "peak_gflops", MCVDI_FIGURE_NUMBER, peak, NULL },
         { "peak_gflops_max", MCVDI_FIGURE_NUMBER, times->peaks[times->runs - 1], NULL },
         { "peak_share", MCVDI_FIGURE_NUMBER, gflops / peak, NULL },
-        { "rss_mb", MCVDI_FIGURE_NUMBER, peak_rss_mb(), NULL },
+        { "rss_mb", MCVDI_FIGURE_NUMBER, mcvd_peak_rss_mb(), NULL },
         { "activation_mb", MCVDI_FIGURE_NUMBER, 1e-6 * (double)job->bytes_activations, NULL },
         { "weights_mb", MCVDI_FIGURE_NUMBER, 1e-6 * (double)job->num_params * sizeof(float), NULL },
         { "params", MCVDI_FIGURE_COUNT, (double)job->num_params, NULL },
