@@ -1,9 +1,9 @@
-/* What a speed is measured against: the processor's rate of single-precision multiply-adds; and the
- * memory that it took. */
+/* What a speed is measured against: the processor's rate of single-precision multiply-adds. */
 #ifndef MCVD_BENCH_H
 #define MCVD_BENCH_H
 
 #include <mcvd/export.h>
+#include <mcvd/memory.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -18,10 +18,6 @@ MCVD_API double mcvd_peak_gflops(double seconds);
 
 /** The instruction set that mcvd_peak_gflops runs on: "avx512", "avx2+fma" or "plain". */
 MCVD_API const char *mcvd_peak_kernel(void);
-
-/** Peak resident memory of this process in MB of 1e6 bytes, 0 when the system does not tell.
- * Allocates nothing. */
-MCVD_API double mcvd_peak_rss_mb(void);
 
 #ifdef __cplusplus
 }

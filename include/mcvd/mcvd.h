@@ -7,6 +7,7 @@
 #include <mcvd/data.h>
 #include <mcvd/export.h>
 #include <mcvd/log.h>
+#include <mcvd/memory.h>
 #include <mcvd/metrics.h>
 #include <mcvd/model.h>
 #include <mcvd/rng.h>

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <mcvd/bench.h>
+#include <mcvd/memory.h>
 
 #include "core/alloc.h"
 #include "core/fileio.h"

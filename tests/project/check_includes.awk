@@ -15,7 +15,7 @@ BEGIN {
     allowed["cli"] = "" # and every public header
 
     # Which folder implements a public header.
-    own("core", "export status log tensor rng config safetensors threads")
+    own("core", "export status log tensor rng config safetensors threads memory")
     own("ops", "version bench")
     own("diffusion", "schedule sampler likelihood loss")
     own("video", "video")

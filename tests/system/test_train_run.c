@@ -1,5 +1,6 @@
 /* Whole runs in a folder: resume, data sources, tasks, and what stops a run. */
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include <mcvd/threads.h>
 #include <mcvd/trainer.h>
@@ -220,6 +221,30 @@ static void resume_without_a_checkpoint_starts_at_0(void **state)
     CHECK_EQ(o.first_step, 0);
     char *text = journal_text(folder);
     CHECK_TRUE(strstr(text, "\"loss\":9}") == NULL);
+    mcvdi_free(text);
+}
+
+/* MB are 1e6 bytes; the system counts in units of 1024. */
+static void the_journal_tells_the_memory(void **state)
+{
+    char folder[TEST_PATH_BYTES];
+    char path[TEST_PATH_BYTES];
+    char *text = NULL;
+    size_t bytes = 0;
+    struct rusage usage;
+    observer o;
+
+    (void)state;
+    mcvd_train_run_config rc = run_config(test_path(folder, root, "memory"), &o);
+    CHECK_OK(mcvd_train_run(&rc));
+    CHECK_OK(mcvdi_file_read(&text, &bytes, test_path(path, folder, "journal.jsonl"), 1 << 20));
+    const char *last = NULL;
+    for (const char *at = strstr(text, "\"rss_mb\":"); at; at = strstr(at + 1, "\"rss_mb\":"))
+        last = at;
+    CHECK_TRUE(last != NULL);
+    const double mb = strtod(last + strlen("\"rss_mb\":"), NULL);
+    CHECK_EQ(getrusage(RUSAGE_SELF, &usage), 0);
+    CHECK_CLOSE(mb, 1024e-6 * (double)usage.ru_maxrss, 0.02 * mb);
     mcvdi_free(text);
 }
 
@@ -486,6 +511,7 @@ int main(void)
         cmocka_unit_test(twenty_steps_equal_ten_and_ten),
         cmocka_unit_test(a_killed_run_is_cleaned_up),
         cmocka_unit_test(resume_without_a_checkpoint_starts_at_0),
+        cmocka_unit_test(the_journal_tells_the_memory),
         cmocka_unit_test(only_the_newest_checkpoints_stay),
         cmocka_unit_test(a_folder_has_one_writer_and_one_run),
         cmocka_unit_test(a_run_without_its_configuration_is_still_a_run),

@@ -1,4 +1,4 @@
-#include <mcvd/bench.h>
+#include <mcvd/memory.h>
 
 #include <fcntl.h>
 #include <stdlib.h>
