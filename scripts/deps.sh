@@ -3,7 +3,7 @@
 #
 #   scripts/deps.sh           compiler, build tools, libraries
 #   scripts/deps.sh --test    also what the tests use
-#   scripts/deps.sh --fuzz    also clang with libFuzzer, for scripts/nightly.sh
+#   scripts/deps.sh --fuzz    also clang with its sanitizers and OpenMP, for scripts/nightly.sh
 set -eu
 
 packages="gcc libc6-dev cmake ninja-build pkg-config
