@@ -81,7 +81,8 @@ static void plain_lines(void **state)
     CHECK_TRUE(strstr(output, "training  6/8 steps  ") == output);
     CHECK_TRUE(strstr(output, " left  loss 0.5\n") != NULL);
     CHECK_TRUE(strstr(output, "training  8/8 steps  ") != NULL);
-    CHECK_TRUE(strstr(output, "  in 0s  loss 0.25\n") != NULL);
+    CHECK_TRUE(strstr(output, "  in ") != NULL); /* 0s, more where the machine is busy */
+    CHECK_TRUE(strstr(output, "s  loss 0.25\n") != NULL);
     CHECK_TRUE(strstr(output, "too soon") == NULL);
 }
 
