@@ -132,7 +132,8 @@ static const mcvdi_option rows[] = {
     BOOL(optim, amsgrad, "false", "divide by the largest mean squared gradient so far"),
     INT(optim, warmup, "1000", 0, MAX_STEPS, "steps of linearly growing learning rate; 0: none"),
     REAL(optim, grad_clip, "1", -1, 1e12, "largest global gradient norm; <= 0: no clipping"),
-    INT(optim, cooldown, "0", 0, MAX_STEPS, "last steps, in which the rate falls linearly to 0"),
+    INT(optim, cooldown, "0", 0, MAX_STEPS,
+        "last steps, in which lr falls to 0; at most half of those after warmup"),
     CHOICE(optim, lr_schedule, "constant", "constant|cosine", "after warmup; cosine ends at 0"),
 
     INT(sampling, batch_size, "16", 1, 65536, "clips times samples computed together"),

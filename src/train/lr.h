@@ -10,7 +10,8 @@ typedef struct mcvdi_lr_config {
     int64_t warmup;   /* steps of linear warm-up; 0: none */
     bool cosine;      /* after the warm-up: half a cosine from lr to 0 at n_iters; else constant */
     int64_t n_iters;  /* used by cosine and cooldown only */
-    int64_t cooldown; /* the last steps, in which the rate falls linearly to 0; 0: none */
+    int64_t cooldown; /* the last steps, in which the rate falls linearly to 0; 0: none; at most
+                       * half of the steps after the warm-up */
     bool warmup_zero_stays_zero; /* golden tests only: the reference's warm-up of 0 never learns */
 } mcvdi_lr_config;
 

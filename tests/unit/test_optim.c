@@ -177,6 +177,9 @@ static void test_learning_rate(void **state)
     CHECK_CLOSE(mcvdi_lr_at(&config, 74), 1.5e-4, 1e-18);
     CHECK_CLOSE(mcvdi_lr_at(&config, 103), 0.05e-4, 1e-18);
     CHECK_TRUE(mcvdi_lr_at(&config, 104) == 0.0 && mcvdi_lr_at(&config, 999) == 0.0);
+    config.cooldown = 1000; /* more than the run: 50 steps of its 100 after the warm-up */
+    CHECK_TRUE(mcvdi_lr_at(&config, 54) == 2e-4);
+    CHECK_CLOSE(mcvdi_lr_at(&config, 79), 1e-4, 1e-18);
     config = (mcvdi_lr_config) { .lr = 2e-4 };
     CHECK_TRUE(mcvdi_lr_at(&config, 0) == 2e-4);
     config.warmup_zero_stays_zero = true;
