@@ -7,7 +7,6 @@
  */
 #include <stdio.h>
 
-#include "core/alloc.h"
 #include "ops/conv.h"
 #include "ops/ops.h"
 

@@ -12,7 +12,6 @@
 #include <mcvd/rng.h>
 
 #include "core/alloc.h"
-#include "core/checked.h"
 #include "diffusion/loss.h"
 #include "train/adam.h"
 #include "train/clip.h"
