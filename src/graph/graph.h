@@ -142,6 +142,15 @@ mcvd_status mcvdi_graph_build_status(const mcvdi_graph *graph);
 
 mcvdi_value_id mcvdi_graph_input(mcvdi_graph *graph, mcvdi_dims dims);
 
+/* The same memory under other dims of the same number of values; costs nothing when it runs. The
+ * two names share data and gradient. */
+mcvdi_value_id mcvdi_graph_view(mcvdi_graph *graph, mcvdi_value_id value, mcvdi_dims dims);
+
+/* MCVDI_INFER: this input changes rarely. What depends on held inputs alone is computed by the
+ * first forward and by the first one after mcvdi_graph_held_changed, and kept in between. */
+void mcvdi_graph_hold(mcvdi_graph *graph, mcvdi_value_id input);
+void mcvdi_graph_held_changed(mcvdi_graph *graph);
+
 typedef struct mcvdi_param_spec {
     const char *name;
     int ndim;

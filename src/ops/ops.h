@@ -8,15 +8,27 @@
 
 #include "graph/graph.h"
 
-/* conv.c: k x k convolution, stride 1, zero padding k / 2, bias. Weight [out, in, k, k].
- * x [N,H,W,in] -> y [N,H,W,out]. Parameters name.weight, name.bias. */
+/* conv.c: convolution, stride 1, zero padding k / 2, bias. Parameters name.weight, name.bias.
+ * A stack of D frames is [N, D*H, W, c], the frames one below the other; x [N, D*H, W, in] ->
+ * y [N, D*H, W, out]. */
+typedef enum mcvdi_conv_kind {
+    MCVDI_CONV_2D,  /* over rows and columns of each frame: weight [out, in, k, k] */
+    MCVDI_CONV_3D,  /* over frames, rows and columns: [out, in, k, k, k] */
+    MCVDI_CONV_TIME /* over frames at each pixel: [out, in, k] */
+} mcvdi_conv_kind;
 typedef struct mcvdi_conv_spec {
     const char *name;
     size_t out_channels;
     int kernel;        /* 1 or 3 */
     double init_scale; /* 1, or 1e-10 for the layers that start near zero */
+    mcvdi_conv_kind kind;
+    size_t frames; /* D; 0 means 1 */
 } mcvdi_conv_spec;
 mcvdi_value_id mcvdi_conv(mcvdi_graph *g, mcvdi_value_id x, const mcvdi_conv_spec *spec);
+/* The 2D convolution of x and held side by side (x first), one weight [out, x + held, k, k]: the
+ * share of held is a node of its own, so that a graph which holds it computes it once. */
+mcvdi_value_id mcvdi_conv_pair(mcvdi_graph *g, mcvdi_value_id x, mcvdi_value_id held,
+                               const mcvdi_conv_spec *spec);
 
 /* linear.c: y = x W' + b over the last axis. MCVDI_LINEAR_OUT_IN: name.weight [out, in], name.bias
  * (Linear, Dense_0). MCVDI_LINEAR_IN_OUT: name.W [in, out], name.b (NIN). */
@@ -39,6 +51,17 @@ typedef struct mcvdi_group_norm_spec {
 } mcvdi_group_norm_spec;
 mcvdi_value_id mcvdi_group_norm(mcvdi_graph *g, mcvdi_value_id x,
                                 const mcvdi_group_norm_spec *spec);
+/* spade_norm.c: norm modulated per position by maps gamma, beta [N,H,W,c] (model.md 7), then per
+ * sample by an optional scale_shift [N,1,1,2c], then an optional SiLU:
+ * ((xhat (1 + gamma) + beta) (1 + scale) + shift). */
+typedef struct mcvdi_spade_norm_spec {
+    mcvdi_value_id gamma, beta;
+    mcvdi_value_id scale_shift; /* -1: none */
+    double norm_eps;
+    bool silu;
+} mcvdi_spade_norm_spec;
+mcvdi_value_id mcvdi_spade_norm(mcvdi_graph *g, mcvdi_value_id x,
+                                const mcvdi_spade_norm_spec *spec);
 /* Number of groups for c channels (model.md 5.1): min(c / 4, 32), lowered until it divides c. */
 size_t mcvdi_group_count(size_t channels);
 
@@ -71,6 +94,26 @@ mcvdi_value_id mcvdi_concat(mcvdi_graph *g, mcvdi_value_id a, mcvdi_value_id b);
 
 /* residual.c: (x + h) / sqrt(2). */
 mcvdi_value_id mcvdi_residual(mcvdi_graph *g, mcvdi_value_id x, mcvdi_value_id h);
+
+/* add.c: a + b. */
+mcvdi_value_id mcvdi_add(mcvdi_graph *g, mcvdi_value_id a, mcvdi_value_id b);
+
+/* nearest.c: the top left pixel of each factor x factor cell, [N,H,W,c] -> [N,H/f,W/f,c]. */
+mcvdi_value_id mcvdi_nearest_down(mcvdi_graph *g, mcvdi_value_id x, size_t factor);
+
+/* stack_frames.c: frames in channels, [N,H,W,D*c] with channel = frame * c + colour, to frames one
+ * below the other, [N,D*H,W,c], and back. */
+mcvdi_value_id mcvdi_frames_to_rows(mcvdi_graph *g, mcvdi_value_id x, size_t frames);
+mcvdi_value_id mcvdi_rows_to_frames(mcvdi_graph *g, mcvdi_value_id x, size_t frames);
+
+/* frame_mix.c: y[f'] = sum_f w[f', f] x[f] + b[f'], the same for every pixel and channel:
+ * [N, D*H, W, c] -> [N, D'*H, W, c]. Weight [D', D, 1, ...] of weight_ndim dimensions. */
+typedef struct mcvdi_frame_mix_spec {
+    const char *name;
+    size_t in_frames, out_frames;
+    int weight_ndim; /* 3, 4 or 5 */
+} mcvdi_frame_mix_spec;
+mcvdi_value_id mcvdi_frame_mix(mcvdi_graph *g, mcvdi_value_id x, const mcvdi_frame_mix_spec *spec);
 
 /* space_to_depth.c: [N,H,W,C] -> [N,H/s,W/s,s*s*C] (channel = (row in cell * s + column in cell)
  * * C + c) and back. */
