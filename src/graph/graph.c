@@ -113,13 +113,35 @@ static mcvdi_value_id add_value(mcvdi_graph *g, mcvdi_dims dims, int producer)
                           dims.n, dims.h, dims.w, dims.c));
     if (!grow(&g->values, &g->cap_values, g->num_values, sizeof *g->values))
         return out_of_memory(g);
-    g->values[g->num_values] = (graph_value) { .dims = dims, .producer = producer };
-    return (mcvdi_value_id)g->num_values++;
+    const mcvdi_value_id id = (mcvdi_value_id)g->num_values;
+    g->values[id] = (graph_value) { .dims = dims, .root = id, .producer = producer };
+    g->num_values++;
+    return id;
 }
 
 mcvdi_value_id mcvdi_graph_input(mcvdi_graph *graph, mcvdi_dims dims)
 {
     return add_value(graph, dims, -1);
+}
+
+mcvdi_value_id mcvdi_graph_view(mcvdi_graph *g, mcvdi_value_id value, mcvdi_dims dims)
+{
+    if (!mcvdi_graph_ok(g))
+        return -1;
+    if (value < 0 || (size_t)value >= g->num_values)
+        return mcvdi_graph_build_failed(g, mcvdi_fail(MCVD_E_STATE, "graph: a view of nothing"));
+    const mcvdi_dims of = g->values[value].dims;
+    const mcvdi_value_id root = g->values[value].root;
+    const mcvdi_value_id view = add_value(g, dims, -1);
+    if (view < 0)
+        return -1;
+    if (mcvdi_dims_numel(dims) != mcvdi_dims_numel(of))
+        return mcvdi_graph_build_failed(
+            g, mcvdi_fail(MCVD_E_SHAPE,
+                          "graph: a view of %zu x %zu x %zu x %zu cannot be %zu x %zu x %zu x %zu",
+                          of.n, of.h, of.w, of.c, dims.n, dims.h, dims.w, dims.c));
+    g->values[view].root = root;
+    return view;
 }
 
 mcvdi_param_id mcvdi_graph_param(mcvdi_graph *g, const mcvdi_param_spec *spec)
@@ -161,7 +183,7 @@ static mcvdi_node *new_node(const mcvdi_graph *g, const mcvdi_node_spec *spec)
     node->num_inputs = spec->num_inputs;
     node->y_dims = spec->y_dims;
     for (int i = 0; i < spec->num_inputs; i++) {
-        node->inputs[i] = spec->inputs[i];
+        node->inputs[i] = g->values[spec->inputs[i]].root;
         node->x_dims[i] = g->values[spec->inputs[i]].dims;
     }
     for (int i = 0; i < MCVDI_MAX_NODE_PARAMS; i++)
@@ -204,7 +226,7 @@ mcvdi_value_id mcvdi_graph_add(mcvdi_graph *g, const mcvdi_node_spec *spec)
 void mcvdi_graph_mark_output(mcvdi_graph *graph, mcvdi_value_id value)
 {
     if (mcvdi_graph_ok(graph) && value >= 0)
-        graph->values[value].output = true;
+        graph->values[graph->values[value].root].output = true;
 }
 
 /* --- weights --- */
@@ -276,12 +298,12 @@ mcvdi_dims mcvdi_graph_dims(const mcvdi_graph *graph, mcvdi_value_id value)
 
 float *mcvdi_graph_data(mcvdi_graph *graph, mcvdi_value_id value)
 {
-    return graph->values[value].data;
+    return graph->values[graph->values[value].root].data;
 }
 
 float *mcvdi_graph_grad(mcvdi_graph *graph, mcvdi_value_id value)
 {
-    return graph->values[value].grad;
+    return graph->values[graph->values[value].root].grad;
 }
 
 mcvdi_run *mcvdi_graph_run(mcvdi_graph *graph)

@@ -94,7 +94,7 @@ struct mcvdi_node {
     const mcvdi_op *op;
     int index; /* position in the list; keys the random stream of the node */
     int num_inputs;
-    mcvdi_value_id inputs[MCVDI_MAX_INPUTS];
+    mcvdi_value_id inputs[MCVDI_MAX_INPUTS]; /* of a view: the value that it is a view of */
     mcvdi_value_id output;
     mcvdi_param_id params[MCVDI_MAX_NODE_PARAMS];
     mcvdi_dims x_dims[MCVDI_MAX_INPUTS];
@@ -143,7 +143,7 @@ mcvd_status mcvdi_graph_build_status(const mcvdi_graph *graph);
 mcvdi_value_id mcvdi_graph_input(mcvdi_graph *graph, mcvdi_dims dims);
 
 /* The same memory under other dims of the same number of values; costs nothing when it runs. The
- * two names share data and gradient. */
+ * two names share data and gradient; views of views, of inputs and of outputs are fine. */
 mcvdi_value_id mcvdi_graph_view(mcvdi_graph *graph, mcvdi_value_id value, mcvdi_dims dims);
 
 /* MCVDI_INFER: this input changes rarely. What depends on held inputs alone is computed by the

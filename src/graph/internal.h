@@ -4,11 +4,13 @@
 
 #include "graph/graph.h"
 
+/* Nodes name roots only: a view is another pair of dims for its root, which has the memory. */
 typedef struct graph_value {
     mcvdi_dims dims;
-    int producer;  /* node, -1 for an input */
-    bool output;   /* marked */
-    bool has_grad; /* TRAIN: something needs its gradient */
+    mcvdi_value_id root; /* itself, unless it is a view */
+    int producer;        /* node, -1 for an input; of roots only, like the rest */
+    bool output;         /* marked, or one of its views is */
+    bool has_grad;       /* TRAIN: something needs its gradient */
     float *data;
     float *grad;
 } graph_value;

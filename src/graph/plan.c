@@ -62,7 +62,8 @@ static void find_gradients(mcvdi_graph *g)
     if (g->options.mode != MCVDI_TRAIN)
         return;
     for (size_t v = 0; v < g->num_values; v++)
-        g->values[v].has_grad = g->values[v].producer < 0 && g->options.input_gradient;
+        g->values[v].has_grad = g->values[v].producer < 0 && g->options.input_gradient &&
+                                g->values[v].root == (mcvdi_value_id)v;
     for (size_t i = 0; i < g->num_nodes; i++) {
         const mcvdi_node *node = g->nodes[i];
         bool needed = node->params[0] >= 0;
@@ -211,7 +212,8 @@ mcvd_status mcvdi_graph_plan(mcvdi_graph *g)
         return mcvdi_fail(MCVD_E_NOMEM, "graph: out of memory");
     find_gradients(g);
     for (size_t v = 0; v < g->num_values; v++)
-        plan_value(&p, (mcvdi_value_id)v);
+        if (g->values[v].root == (mcvdi_value_id)v)
+            plan_value(&p, (mcvdi_value_id)v);
     for (size_t i = 0; i < g->num_nodes; i++) {
         mcvdi_node *node = g->nodes[i];
         const size_t last = g->options.mode == MCVDI_TRAIN ? backward_time(g, i) : i;

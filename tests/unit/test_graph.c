@@ -126,7 +126,7 @@ static void watch_unet(const mcvd_config *config, const mcvdi_graph_options *opt
     tiny_unet u;
 
     make_tiny_unet(&u, config, 2, options, "watched");
-    const size_t n = mcvdi_graph_num_nodes(u.graph) + 8; /* values: nodes and at most 4 inputs */
+    const size_t n = 4 * mcvdi_graph_num_nodes(u.graph) + 64; /* nodes, inputs, and some views */
     watch w = { u.graph, calloc(n, sizeof *w.data), calloc(n, sizeof *w.grad),
                 calloc(n, sizeof *w.saved) };
     CHECK_TRUE(w.data && w.grad && w.saved);
@@ -137,8 +137,10 @@ static void watch_unet(const mcvd_config *config, const mcvdi_graph_options *opt
                                           mcvdi_graph_data(u.graph, inputs[i]));
     watch_forward(&w);
     if (options->mode == MCVDI_TRAIN) {
-        w.grad[u.net.out] =
-            value_sum(mcvdi_graph_dims(u.graph, u.net.out), seed_output(u.graph, u.net.out));
+        const float *seed = seed_output(u.graph, u.net.out);
+        for (size_t i = 0; i < mcvdi_graph_num_nodes(u.graph); i++) /* the output may be a view */
+            if (node_at(&w, i)->dy == seed)
+                w.grad[node_at(&w, i)->output] = value_sum(node_at(&w, i)->y_dims, seed);
         watch_backward(&w);
     }
     free(w.data);
@@ -272,7 +274,9 @@ static void an_output_may_have_consumers(void **state)
 
 static mcvdi_value_id add_conv(mcvdi_graph *g, mcvdi_value_id x, const char *name)
 {
-    const mcvdi_conv_spec spec = { name, 4, 3, 1.0 };
+    const mcvdi_conv_spec spec = {
+        .name = name, .out_channels = 4, .kernel = 3, .init_scale = 1.0
+    };
     return mcvdi_conv(g, x, &spec);
 }
 
