@@ -6,6 +6,7 @@ find_package(Threads REQUIRED)
 pkg_check_modules(FFMPEG REQUIRED IMPORTED_TARGET libavformat libavcodec libavutil libswscale)
 pkg_check_modules(OPENBLAS REQUIRED IMPORTED_TARGET openblas)
 pkg_check_modules(CJSON REQUIRED IMPORTED_TARGET libcjson)
+pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
 
 find_path(RANDOM123_INCLUDE_DIR Random123/philox.h REQUIRED)
 
@@ -17,8 +18,9 @@ endif()
 
 # What libmcvd links; the same in the words of pkg-config.
 set(MCVD_DEPENDENCIES
-    PkgConfig::FFMPEG PkgConfig::OPENBLAS PkgConfig::CJSON OpenMP::OpenMP_C Threads::Threads m)
-set(MCVD_PC_REQUIRES "libavformat libavcodec libavutil libswscale openblas libcjson")
+    PkgConfig::FFMPEG PkgConfig::OPENBLAS PkgConfig::CJSON PkgConfig::YAML
+    OpenMP::OpenMP_C Threads::Threads m)
+set(MCVD_PC_REQUIRES "libavformat libavcodec libavutil libswscale openblas libcjson yaml-0.1")
 set(MCVD_PC_LIBS "${OpenMP_C_FLAGS} -pthread -lm")
 if(MCVD_ONEDNN)
     list(APPEND MCVD_DEPENDENCIES ${DNNL_LIBRARY})

@@ -124,10 +124,18 @@ typedef struct mcvd_config {
 /** All defaults. */
 MCVD_API void mcvd_config_default(mcvd_config *config);
 
-/** Overwrite the keys that a JSON file names. MCVD_E_INPUT, MCVD_E_FORMAT, MCVD_E_CONFIG. */
+/**
+ * Overwrite the keys that a file names: JSON, or YAML by the ending .yml or .yaml; another ending
+ * leaves it to the content. YAML is the format of published settings: keys of a known section that
+ * nobody knows are left out with a warning there, and an error in JSON.
+ * @return MCVD_OK
+ *         MCVD_E_INPUT   missing, unreadable, larger than 16 MB
+ *         MCVD_E_FORMAT  neither JSON nor YAML; the message has line and column
+ *         MCVD_E_CONFIG  an unknown key, a value that does not fit, an anchor, alias or tag of YAML
+ */
 MCVD_API mcvd_status mcvd_config_read(mcvd_config *config, const char *path);
 
-/** The same from a text in memory; origin names it in messages. */
+/** The same from a JSON text in memory; origin names it in messages. */
 MCVD_API mcvd_status mcvd_config_parse(mcvd_config *config, const char *json, const char *origin);
 
 /** One "section.key=value" as on the command line. MCVD_E_CONFIG names the nearest known key. */

@@ -2,10 +2,13 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "core/alloc.h"
+#include "core/fileio.h"
 #include "core/json.h"
 #include "core/options.h"
+#include "core/yaml.h"
 
 /* Rows by type; s is the section's member of mcvd_config, n the field and the key. */
 #define KEY(s, n)   #s, #n
@@ -40,6 +43,8 @@
     {                                                       \
         s, n, MCVDI_OPT_IGNORED, plain, 0, 0, NULL, help, 0 \
     }
+
+enum { MAX_FILE_BYTES = 16 << 20 };
 
 #define MAX_SEED  9007199254740991.0 /* 2^53 - 1 */
 #define MAX_STEPS 1e12
@@ -179,26 +184,51 @@ void mcvd_config_default(mcvd_config *config)
 }
 
 /* The sections may also stand below one key "config", beside remarks of the tool that wrote them.
- */
-static mcvd_status overlay(mcvd_config *config, cJSON *json, const char *origin)
+ * Foreign files may have keys that we do not know. */
+static mcvd_status overlay(mcvd_config *config, cJSON *json, const char *origin, bool foreign)
 {
     mcvd_config copy = *config;
-    const cJSON *wrapped = cJSON_GetObjectItemCaseSensitive(json, "config");
-    const mcvd_status st =
-        mcvdi_options_read(&table, &copy, cJSON_IsObject(wrapped) ? wrapped : json, origin);
+    cJSON *wrapped = cJSON_GetObjectItemCaseSensitive(json, "config");
+    cJSON *sections = cJSON_IsObject(wrapped) ? wrapped : json;
 
+    if (foreign)
+        mcvdi_options_drop_unknown(&table, sections, origin);
+    const mcvd_status st = mcvdi_options_read(&table, &copy, sections, origin);
     cJSON_Delete(json);
     if (st >= 0)
         *config = copy;
     return st;
 }
 
+/* By the name's ending, or else by the first character: JSON starts with a bracket. */
+static bool is_yaml(const char *path, const char *text)
+{
+    const char *end = strrchr(path, '.');
+
+    if (end && (strcasecmp(end, ".yml") == 0 || strcasecmp(end, ".yaml") == 0))
+        return true;
+    if (end && strcasecmp(end, ".json") == 0)
+        return false;
+    if (strncmp(text, "\xEF\xBB\xBF", 3) == 0)
+        text += 3;
+    text += strspn(text, " \t\r\n");
+    return *text != '{' && *text != '[';
+}
+
 mcvd_status mcvd_config_read(mcvd_config *config, const char *path)
 {
-    cJSON *json;
-    const mcvd_status st = mcvdi_json_read(&json, path);
+    cJSON *tree = NULL;
+    char *text = NULL;
+    size_t bytes = 0;
+    mcvd_status st = mcvdi_file_read(&text, &bytes, path, MAX_FILE_BYTES);
 
-    return st < 0 ? st : overlay(config, json, path);
+    if (st < 0)
+        return st;
+    const bool yaml = is_yaml(path, text);
+    st = yaml ? mcvdi_yaml_parse(&tree, text, bytes, path)
+              : mcvdi_json_parse(&tree, text, bytes, path);
+    mcvdi_free(text);
+    return st < 0 ? st : overlay(config, tree, path, yaml);
 }
 
 mcvd_status mcvd_config_parse(mcvd_config *config, const char *json, const char *origin)
@@ -206,7 +236,7 @@ mcvd_status mcvd_config_parse(mcvd_config *config, const char *json, const char 
     cJSON *tree;
     const mcvd_status st = mcvdi_json_parse(&tree, json, strlen(json), origin);
 
-    return st < 0 ? st : overlay(config, tree, origin);
+    return st < 0 ? st : overlay(config, tree, origin, false);
 }
 
 mcvd_status mcvd_config_set(mcvd_config *config, const char *assignment)

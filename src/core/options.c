@@ -21,8 +21,7 @@ enum { MAX_KEY = 96 };
 
 /* ---- numbers as text, whatever the locale of the calling program ------------------------- */
 
-/* True when the whole text is one number. */
-static bool text_to_real(double *out, const char *text)
+bool mcvdi_text_to_real(double *out, const char *text)
 {
     char *end = NULL;
     locale_t c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
@@ -231,7 +230,7 @@ static mcvd_status set_value(const mcvdi_option *row, void *object, const char *
         st = text_to_int(row, &integer, text);
         return st < 0 ? st : store_int(row, object, integer);
     case MCVDI_OPT_REAL:
-        if (!text_to_real(&real, text))
+        if (!mcvdi_text_to_real(&real, text))
             return fail_type(row, "a number", text);
         return store_real(row, object, real);
     case MCVDI_OPT_TEXT:
@@ -462,16 +461,30 @@ static mcvd_status read_value(const mcvdi_option *row, void *object, const cJSON
     return MCVD_OK;
 }
 
+static mcvd_status fail_unknown_key(const mcvdi_option_table *table, const char *section,
+                                    const char *name)
+{
+    char key[2 * MAX_KEY];
+
+    snprintf(key, sizeof key, "%.*s.%.*s", MAX_KEY - 1, section, MAX_KEY - 1, name);
+    return fail_unknown(table, key);
+}
+
 static mcvd_status read_key(const mcvdi_option_table *table, void *object, const char *section,
                             const cJSON *json)
 {
-    char key[2 * MAX_KEY];
     const mcvdi_option *row = find_row(table, section, json->string);
 
-    snprintf(key, sizeof key, "%.*s.%.*s", MAX_KEY - 1, section, MAX_KEY - 1, json->string);
     if (!row)
-        return fail_unknown(table, key);
+        return fail_unknown_key(table, section, json->string);
     return row->type == MCVDI_OPT_IGNORED ? MCVD_OK : read_value(row, object, json);
+}
+
+/* Top-level texts about the file, for its readers. */
+static bool is_remark(const cJSON *json)
+{
+    return cJSON_IsString(json) &&
+           (strcmp(json->string, "name") == 0 || strcmp(json->string, "about") == 0);
 }
 
 /* A section whose keys are all without effect. */
@@ -483,7 +496,8 @@ static bool is_ignored_section(const mcvdi_option_table *table, const char *sect
 
 static mcvd_status read_section(const mcvdi_option_table *table, void *object, const cJSON *json)
 {
-
+    if (is_remark(json))
+        return MCVD_OK;
     if (!is_section(table, json->string))
         return fail_unknown(table, json->string);
     if (is_ignored_section(table, json->string))
@@ -547,6 +561,23 @@ static void note_ignored(const mcvdi_option_table *table, const cJSON *json, con
     }
     if (keys.length)
         mcvdi_log(MCVD_LOG_INFO, "%s: without effect here: %s", origin, keys.text);
+}
+
+void mcvdi_options_drop_unknown(const mcvdi_option_table *table, cJSON *json, const char *origin)
+{
+    for (const cJSON *section = json->child; section; section = section->next) {
+        cJSON *next = NULL;
+        if (!is_section(table, section->string) || !cJSON_IsObject(section))
+            continue;
+        for (cJSON *item = section->child; item; item = next) {
+            next = item->next;
+            if (find_row(table, section->string, item->string))
+                continue;
+            (void)fail_unknown_key(table, section->string, item->string);
+            mcvdi_log(MCVD_LOG_WARNING, "%s: %s; it is left out", origin, mcvd_last_error());
+            cJSON_Delete(cJSON_DetachItemViaPointer((cJSON *)section, item));
+        }
+    }
 }
 
 mcvd_status mcvdi_options_read(const mcvdi_option_table *table, void *object, const cJSON *json,

@@ -5,6 +5,7 @@
 #ifndef MCVDI_OPTIONS_H
 #define MCVDI_OPTIONS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <cjson/cJSON.h>
@@ -47,12 +48,20 @@ mcvd_status mcvdi_options_set(const mcvdi_option_table *table, void *object,
                               const char *assignment);
 
 /* All keys of a two-level JSON object; origin names the file in messages. Integers are refused from
- * 2^53 on. A failure leaves the keys before it set: read into a copy. */
+ * 2^53 on. Two remarks may stand beside the sections and are skipped: the texts "name" and "about".
+ * A failure leaves the keys before it set: read into a copy. */
 mcvd_status mcvdi_options_read(const mcvdi_option_table *table, void *object, const cJSON *json,
                                const char *origin);
+
+/* Remove the unknown keys of known sections, each with a warning that names the nearest known one:
+ * for files of programs that came before or after the one whose keys the table has. */
+void mcvdi_options_drop_unknown(const mcvdi_option_table *table, cJSON *json, const char *origin);
 
 /* A new two-level JSON object with every effective key in table order; NULL out of memory.
  * For printing: numbers are raw items, the shortest text that reads back as the same value. */
 cJSON *mcvdi_options_dump(const mcvdi_option_table *table, const void *object);
+
+/* True when the whole text is one number, in any locale of the calling program. */
+bool mcvdi_text_to_real(double *out, const char *text);
 
 #endif
