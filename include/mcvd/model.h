@@ -61,6 +61,7 @@ typedef struct mcvd_network_config {
     size_t width;     /* 0: data.image_size; no other width fits the attention layers */
     bool keep_stages; /* keep every activation readable after forward */
     bool no_onednn;   /* the im2col convolutions */
+    bool no_reuse;    /* compute everything in every call, for measuring */
 } mcvd_network_config;
 
 /**
@@ -85,6 +86,11 @@ typedef struct mcvd_network_input {
 
 /**
  * out [B, H, W, F*C] = network(x, t, cond): the predicted noise (or v, as model.prediction says).
+ * What depends on cond and the weights alone (the maps of SPATIN, the share of cond in the first
+ * convolution) is kept: a call with the cond of the call before, bit for bit, does not compute it
+ * again, and gives the same bytes as if it had. Not with model.noise_in_cond, where every call sees
+ * another cond, and not with no_reuse.
+ *
  * Allocates nothing. One call at a time per network.
  * @return MCVD_OK, MCVD_E_STATE (cond or cond_noise missing or unexpected),
  *         MCVD_E_RANGE (t outside (-1, 2T - 1), which is as far as the reference's labels T - 1 - t
@@ -99,8 +105,10 @@ MCVD_API size_t mcvd_network_num_stages(const mcvd_network *network);
 MCVD_API mcvd_status mcvd_network_stage(const mcvd_network *network, size_t i, const char **name,
                                         mcvd_tensor *stage);
 
-/** Multiply-adds of one forward call, and bytes of activations and scratch. */
+/** Multiply-adds of one forward call; those of them that a call with the same cond as before saves;
+ * and bytes of activations, what is kept for reuse, and scratch. */
 MCVD_API double mcvd_network_macs(const mcvd_network *network);
+MCVD_API double mcvd_network_reused_macs(const mcvd_network *network);
 MCVD_API size_t mcvd_network_bytes(const mcvd_network *network);
 
 #ifdef __cplusplus

@@ -231,30 +231,31 @@ void mcvdi_graph_mark_output(mcvdi_graph *graph, mcvdi_value_id value)
 
 /* --- weights --- */
 
-/* The node and slot that own a parameter; each parameter belongs to one node. */
-static mcvdi_node *param_owner(const mcvdi_graph *g, mcvdi_param_id id, int *slot)
-{
-    for (size_t i = 0; i < g->num_nodes; i++)
-        for (*slot = 0; *slot < MCVDI_MAX_NODE_PARAMS; ++*slot)
-            if (g->nodes[i]->params[*slot] == id)
-                return g->nodes[i];
-    return NULL;
-}
-
+/* MCVDI_INFER keeps one plain copy at most, for the readers that do not pack. */
 mcvd_status mcvdi_graph_load_param(mcvdi_graph *g, size_t i, const float *plain)
 {
-    int slot = 0;
+    mcvd_status st = MCVD_OK;
+    bool used = false;
 
     if (!g->compiled || i >= g->num_params)
         return mcvdi_fail(MCVD_E_STATE, "graph: parameter %zu cannot be loaded", i);
-    mcvdi_node *node = param_owner(g, (mcvdi_param_id)i, &slot);
-    if (!node)
+    g->stale = true;
+    for (size_t n = 0; st >= 0 && n < g->num_nodes; n++) {
+        mcvdi_node *node = g->nodes[n];
+        for (int slot = 0; st >= 0 && slot < MCVDI_MAX_NODE_PARAMS; slot++) {
+            if (node->params[slot] != (mcvdi_param_id)i)
+                continue;
+            used = true;
+            if (g->options.mode == MCVDI_INFER && (node->packs >> slot & 1u))
+                st = node->op->pack(node, slot, plain);
+        }
+    }
+    if (!used)
         return mcvdi_fail(MCVD_E_STATE, "graph: no node uses parameter '%s'", g->params[i].name);
-    if (g->options.mode == MCVDI_INFER && (node->packs >> slot & 1u))
-        return node->op->pack(node, slot, plain);
     const size_t offset = g->options.mode == MCVDI_TRAIN ? g->params[i].offset : g->resident[i];
-    memcpy(g->param_values + offset, plain, g->params[i].numel * sizeof(float));
-    return MCVD_OK;
+    if (st >= 0 && offset != MCVDI_NOT_RESIDENT)
+        memcpy(g->param_values + offset, plain, g->params[i].numel * sizeof(float));
+    return st;
 }
 
 void mcvdi_graph_zero_gradients(mcvdi_graph *graph)
@@ -311,14 +312,29 @@ mcvdi_run *mcvdi_graph_run(mcvdi_graph *graph)
     return &graph->run;
 }
 
-double mcvdi_graph_macs(const mcvdi_graph *graph)
+static double macs_of_first(const mcvdi_graph *graph, size_t count)
 {
     double macs = 0.0;
 
-    for (size_t i = 0; i < graph->num_nodes; i++)
+    for (size_t i = 0; i < count; i++)
         if (graph->nodes[i]->op->macs)
             macs += graph->nodes[i]->op->macs(graph->nodes[i]);
     return macs;
+}
+
+double mcvdi_graph_macs(const mcvdi_graph *graph)
+{
+    return macs_of_first(graph, graph->num_nodes);
+}
+
+double mcvdi_graph_held_macs(const mcvdi_graph *graph)
+{
+    return macs_of_first(graph, graph->num_held);
+}
+
+size_t mcvdi_graph_num_held(const mcvdi_graph *graph)
+{
+    return graph->num_held;
 }
 
 size_t mcvdi_graph_activation_bytes(const mcvdi_graph *graph)

@@ -146,8 +146,9 @@ mcvdi_value_id mcvdi_graph_input(mcvdi_graph *graph, mcvdi_dims dims);
  * two names share data and gradient; views of views, of inputs and of outputs are fine. */
 mcvdi_value_id mcvdi_graph_view(mcvdi_graph *graph, mcvdi_value_id value, mcvdi_dims dims);
 
-/* MCVDI_INFER: this input changes rarely. What depends on held inputs alone is computed by the
- * first forward and by the first one after mcvdi_graph_held_changed, and kept in between. */
+/* MCVDI_INFER: this input changes rarely. What depends on held inputs and parameters alone is
+ * computed by the first forward and by the first one after mcvdi_graph_held_changed or
+ * mcvdi_graph_load_param, and kept in between. MCVDI_TRAIN computes everything every time. */
 void mcvdi_graph_hold(mcvdi_graph *graph, mcvdi_value_id input);
 void mcvdi_graph_held_changed(mcvdi_graph *graph);
 
@@ -186,7 +187,8 @@ size_t mcvdi_graph_num_params(const mcvdi_graph *graph);
 const mcvdi_param *mcvdi_graph_get_param(const mcvdi_graph *graph, size_t i);
 size_t mcvdi_graph_param_floats(const mcvdi_graph *graph); /* sum of numel */
 
-/* Give parameter i its values, in the reference's layout. Copies or packs. */
+/* Give parameter i its values, in the reference's layout, for every node that reads it. Copies or
+ * packs. */
 mcvd_status mcvdi_graph_load_param(mcvdi_graph *graph, size_t i, const float *plain);
 
 /* MCVDI_TRAIN: all parameters and all gradients, contiguous, in parameter order. */
@@ -207,6 +209,8 @@ mcvd_status mcvdi_graph_backward(mcvdi_graph *graph);
 /* --- figures --- */
 
 double mcvdi_graph_macs(const mcvdi_graph *graph);             /* one forward call */
+double mcvdi_graph_held_macs(const mcvdi_graph *graph);        /* the kept part of them */
+size_t mcvdi_graph_num_held(const mcvdi_graph *graph);         /* nodes; they come first */
 size_t mcvdi_graph_activation_bytes(const mcvdi_graph *graph); /* the planned arena */
 size_t mcvdi_graph_num_nodes(const mcvdi_graph *graph);
 const mcvdi_node *mcvdi_graph_get_node(const mcvdi_graph *graph, size_t i);

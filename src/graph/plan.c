@@ -79,7 +79,6 @@ static void plan_value(planner *p, mcvdi_value_id id)
     mcvdi_graph *g = p->g;
     graph_value *value = &g->values[id];
     const size_t bytes = mcvdi_dims_numel(value->dims) * sizeof(float);
-    const bool pinned = g->options.keep_all || value->output || value->producer < 0;
     size_t first = value->producer < 0 ? 0 : (size_t)value->producer;
     size_t last = first;
     size_t grad_first = p->end; /* first writer in backward order: the last consumer */
@@ -103,6 +102,8 @@ static void plan_value(planner *p, mcvdi_value_id id)
     if (g->options.mode == MCVDI_TRAIN && value->producer >= 0 &&
         (g->nodes[value->producer]->op->backward_needs & MCVDI_NEEDS_Y))
         last = backward_time(g, (size_t)value->producer);
+    const bool pinned = g->options.keep_all || value->output || value->producer < 0 ||
+                        (first < g->num_held && last >= g->num_held);
     add_buffer(p, bytes, pinned ? 0 : first, pinned ? p->end : last, &value->data);
     if (!value->has_grad)
         return;
@@ -230,6 +231,26 @@ mcvd_status mcvdi_graph_plan(mcvdi_graph *g)
 
 /* --- weights --- */
 
+/* INFER: a place for every parameter that some node reads as it is; the floats of all. */
+static size_t place_resident(mcvdi_graph *g)
+{
+    size_t floats = 0;
+
+    for (size_t i = 0; i < g->num_params; i++)
+        g->resident[i] = MCVDI_NOT_RESIDENT;
+    for (size_t i = 0; i < g->num_nodes; i++) {
+        const mcvdi_node *node = g->nodes[i];
+        for (int k = 0; k < MCVDI_MAX_NODE_PARAMS; k++) {
+            const mcvdi_param_id id = node->params[k];
+            if (id < 0 || (node->packs >> k & 1u) || g->resident[id] != MCVDI_NOT_RESIDENT)
+                continue;
+            g->resident[id] = floats;
+            floats += round_up(g->params[id].numel * sizeof(float)) / sizeof(float);
+        }
+    }
+    return floats;
+}
+
 /* INFER: parameters that no operator packs stay in a small slab of their own. */
 static mcvd_status place_weights(mcvdi_graph *g)
 {
@@ -239,18 +260,9 @@ static mcvd_status place_weights(mcvdi_graph *g)
         g->resident = mcvdi_calloc(g->num_params + 1, sizeof *g->resident);
         if (!g->resident)
             return mcvdi_fail(MCVD_E_NOMEM, "graph: out of memory");
-        floats = 0;
-        for (size_t i = 0; i < g->num_nodes; i++) {
-            const mcvdi_node *node = g->nodes[i];
-            for (int k = 0; k < MCVDI_MAX_NODE_PARAMS; k++) {
-                if (node->params[k] < 0 || (node->packs >> k & 1u))
-                    continue;
-                g->resident[node->params[k]] = floats;
-                floats +=
-                    round_up(g->params[node->params[k]].numel * sizeof(float)) / sizeof(float);
-            }
-            g->packed_bytes += round_up(node->packed_bytes);
-        }
+        floats = place_resident(g);
+        for (size_t i = 0; i < g->num_nodes; i++)
+            g->packed_bytes += round_up(g->nodes[i]->packed_bytes);
         g->packed = mcvdi_alloc_aligned(g->packed_bytes + MCVDI_ALIGNMENT);
     } else {
         g->param_grads = mcvdi_alloc_aligned((floats + 1) * sizeof(float));
@@ -291,6 +303,7 @@ mcvd_status mcvdi_graph_compile(mcvdi_graph *g)
         return g->build_status;
     if (g->compiled)
         return mcvdi_fail(MCVD_E_STATE, "graph: compiled already");
+    mcvdi_graph_split_held(g);
     for (size_t i = 0; i < g->num_nodes; i++) {
         mcvdi_node *node = g->nodes[i];
         const mcvd_status st = node->op->setup ? node->op->setup(node, g->options.mode) : MCVD_OK;

@@ -1,16 +1,27 @@
 /* Forward and reverse execution of a compiled graph. */
 #include "graph/internal.h"
 
-mcvd_status mcvdi_graph_forward(mcvdi_graph *graph)
+static mcvd_status run_nodes(mcvdi_graph *graph, size_t first, size_t end)
 {
-    if (!graph->compiled)
-        return mcvdi_fail(MCVD_E_STATE, "graph: forward before compile");
-    for (size_t i = 0; i < graph->num_nodes; i++) {
+    for (size_t i = first; i < end; i++) {
         const mcvd_status st = graph->nodes[i]->op->forward(graph->nodes[i]);
         if (st < 0)
             return st;
     }
     return MCVD_OK;
+}
+
+mcvd_status mcvdi_graph_forward(mcvdi_graph *graph)
+{
+    if (!graph->compiled)
+        return mcvdi_fail(MCVD_E_STATE, "graph: forward before compile");
+    if (graph->stale) {
+        const mcvd_status st = run_nodes(graph, 0, graph->num_held);
+        if (st < 0)
+            return st;
+        graph->stale = false;
+    }
+    return run_nodes(graph, graph->num_held, graph->num_nodes);
 }
 
 /* A node takes part in backward when its output has a gradient and it has someone to give to. */

@@ -11,6 +11,7 @@ struct mcvd_network {
     mcvdi_graph *graph;
     mcvdi_unet unet;
     size_t batch;
+    bool holds_cond;        /* what depends on cond alone is kept between calls */
     double *alphas_cumprod; /* [T] by timestep, for noise_in_cond only */
 };
 
@@ -43,6 +44,11 @@ float mcvdi_label_of_timestep(const mcvd_config *config, double t)
     return (float)((double)(config->model.num_classes - 1) - t);
 }
 
+static size_t value_bytes(mcvd_network *net, mcvdi_value_id value)
+{
+    return mcvdi_dims_numel(mcvdi_graph_dims(net->graph, value)) * sizeof(float);
+}
+
 static mcvd_status build(mcvd_network *net, const mcvd_network_config *nc)
 {
     const size_t size = (size_t)net->config.data.image_size;
@@ -60,7 +66,12 @@ static mcvd_status build(mcvd_network *net, const mcvd_network_config *nc)
     }
     st = mcvdi_unet_build(&net->unet, net->graph, &net->config, nc->batch,
                           nc->height ? nc->height : size, nc->width ? nc->width : size);
-    return st < 0 ? st : mcvdi_graph_compile(net->graph);
+    if (st < 0)
+        return st;
+    net->holds_cond = net->unet.cond >= 0 && !nc->no_reuse && !net->config.model.noise_in_cond;
+    if (net->holds_cond)
+        mcvdi_graph_hold(net->graph, net->unet.cond);
+    return mcvdi_graph_compile(net->graph);
 }
 
 mcvd_status mcvdi_network_create(mcvd_network **out, const mcvd_config *config,
@@ -78,6 +89,8 @@ mcvd_status mcvdi_network_create(mcvd_network **out, const mcvd_config *config,
     mcvd_status st = build(net, network_config);
     if (st >= 0 && config->model.noise_in_cond && net->unet.cond >= 0)
         st = mcvdi_cond_schedule(&net->alphas_cumprod, &config->model);
+    if (st >= 0 && net->holds_cond) /* copy_cond compares with it */
+        memset(mcvdi_graph_data(net->graph, net->unet.cond), 0, value_bytes(net, net->unet.cond));
     if (st >= 0)
         st = mcvdi_weights_load(net->graph, source);
     if (st < 0) {
@@ -116,11 +129,6 @@ void mcvd_network_free(mcvd_network **network)
 size_t mcvd_network_batch(const mcvd_network *network)
 {
     return network->batch;
-}
-
-static size_t value_bytes(mcvd_network *net, mcvdi_value_id value)
-{
-    return mcvdi_dims_numel(mcvdi_graph_dims(net->graph, value)) * sizeof(float);
 }
 
 /* The reference looks every label up in a table of T entries after truncation towards zero. */
@@ -166,6 +174,18 @@ static mcvd_status set_noised_cond(mcvd_network *net, const mcvd_network_input *
     return MCVD_OK;
 }
 
+/* The network's own copy tells whether anything changed: bit for bit, so reuse is exact. */
+static void copy_cond(mcvd_network *net, const float *cond)
+{
+    float *own = mcvdi_graph_data(net->graph, net->unet.cond);
+    const size_t bytes = value_bytes(net, net->unet.cond);
+
+    if (net->holds_cond && memcmp(own, cond, bytes) == 0)
+        return;
+    memcpy(own, cond, bytes);
+    mcvdi_graph_held_changed(net->graph);
+}
+
 static mcvd_status set_cond(mcvd_network *net, const mcvd_network_input *in)
 {
     if ((net->unet.cond >= 0) != (in->cond != NULL))
@@ -178,8 +198,7 @@ static mcvd_status set_cond(mcvd_network *net, const mcvd_network_input *in)
     if (net->alphas_cumprod)
         return set_noised_cond(net, in);
     if (in->cond)
-        memcpy(mcvdi_graph_data(net->graph, net->unet.cond), in->cond,
-               value_bytes(net, net->unet.cond));
+        copy_cond(net, in->cond);
     return MCVD_OK;
 }
 
@@ -222,6 +241,11 @@ mcvd_status mcvd_network_stage(const mcvd_network *network, size_t i, const char
 double mcvd_network_macs(const mcvd_network *network)
 {
     return mcvdi_graph_macs(network->graph);
+}
+
+double mcvd_network_reused_macs(const mcvd_network *network)
+{
+    return mcvdi_graph_held_macs(network->graph);
 }
 
 size_t mcvd_network_bytes(const mcvd_network *network)
