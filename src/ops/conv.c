@@ -1,34 +1,32 @@
 /*
- * Convolution (cross-correlation), stride 1, zero padding p = kernel / 2:
+ * Convolution (cross-correlation), stride 1, zero padding p = kernel / 2 in each axis, over images
+ * of frames x rows x columns:
  *
- *     y[n,i,j,o]  = b[o] + sum_{u,v,c} w[o,c,u,v] x[n, i+u-p, j+v-p, c]
- *     dx[n,i,j,c] = sum_{u,v,o} w[o,c,u,v] dy[n, i-u+p, j-v+p, o]
- *     dw[o,c,u,v] = sum_{n,i,j} dy[n,i,j,o] x[n, i+u-p, j+v-p, c],   db[o] = sum dy[n,i,j,o]
+ *     y[n,q,o]  = b[o] + sum_{u,c} w[o,c,u] x[n, q+u-p, c]      q, u: (frame, row, column)
+ *     dx[n,q,c] = sum_{u,o} w[o,c,u] dy[n, q-u+p, o]
+ *     dw[o,c,u] = sum_{n,q} dy[n,q,o] x[n, q+u-p, c],           db[o] = sum_{n,q} dy[n,q,o]
+ *
+ * The three kinds are this one with other images: a 2D convolution takes every frame for an image
+ * of its own; a convolution over time takes a sample for an image of D rows and H W columns with
+ * a kernel of one column; and a kernel of one position needs no neighbours at all.
  */
 #include <stdio.h>
 
 #include "ops/conv.h"
+#include "ops/elementwise.h"
 #include "ops/ops.h"
 
 typedef struct conv_attrs {
-    size_t kernel;
+    mcvdi_conv_shape shape;
+    size_t first_in; /* of the weight's input channels */
     const mcvdi_conv_backend *backend;
 } conv_attrs;
-
-static mcvdi_conv_shape conv_shape(const mcvdi_node *node)
-{
-    const mcvdi_dims x = node->x_dims[0];
-    const conv_attrs *attrs = node->attrs;
-
-    return (mcvdi_conv_shape) { x.n, x.h, x.w, x.c, node->y_dims.c, attrs->kernel };
-}
 
 static mcvd_status conv_setup(mcvdi_node *node, mcvdi_graph_mode mode)
 {
     const conv_attrs *attrs = node->attrs;
-    const mcvdi_conv_shape shape = conv_shape(node);
     mcvdi_conv_plan plan = { 0, 0 };
-    const mcvd_status st = attrs->backend->create(&node->state, &shape, mode, &plan);
+    const mcvd_status st = attrs->backend->create(&node->state, &attrs->shape, mode, &plan);
 
     if (st < 0)
         return st;
@@ -40,17 +38,25 @@ static mcvd_status conv_setup(mcvdi_node *node, mcvdi_graph_mode mode)
     return MCVD_OK;
 }
 
+/* Floats of a plain weight before the first input channel in use. */
+static size_t weight_start(const conv_attrs *attrs)
+{
+    return attrs->first_in * mcvdi_conv_taps(&attrs->shape);
+}
+
 static mcvdi_conv_buffers conv_buffers(const mcvdi_node *node)
 {
+    const size_t start = weight_start(node->attrs);
+
     return (mcvdi_conv_buffers) {
         .x = node->x[0],
         .y = node->y,
         .dy = node->dy,
         .dx = node->dx[0],
         .dx_add = node->dx_add[0],
-        .weight = node->w[0],
+        .weight = node->w[0] ? node->w[0] + start : NULL,
         .bias = node->w[1],
-        .dweight = node->dw[0],
+        .dweight = node->dw[0] ? node->dw[0] + start : NULL,
         .dbias = node->dw[1],
         .packed = node->packed,
         .scratch = node->scratch,
@@ -71,8 +77,10 @@ static mcvd_status conv_backward(mcvdi_node *node)
 
 static mcvd_status conv_pack(mcvdi_node *node, int slot, const float *plain)
 {
+    const conv_attrs *attrs = node->attrs;
+
     (void)slot;
-    return ((const conv_attrs *)node->attrs)->backend->pack(node->state, plain, node->packed);
+    return attrs->backend->pack(node->state, plain + weight_start(attrs), node->packed);
 }
 
 static void conv_release(mcvdi_node *node)
@@ -84,8 +92,8 @@ static void conv_release(mcvdi_node *node)
 
 static double conv_macs(const mcvdi_node *node)
 {
-    const mcvdi_conv_shape s = conv_shape(node);
-    return (double)(s.n * s.h * s.w) * (double)(s.in * s.out * s.kernel * s.kernel);
+    const mcvdi_conv_shape *s = &((const conv_attrs *)node->attrs)->shape;
+    return (double)(s->n * s->d * s->h * s->w) * (double)(s->in * s->out * mcvdi_conv_taps(s));
 }
 
 static const mcvdi_op conv_op = {
@@ -109,36 +117,120 @@ static const mcvdi_conv_backend *choose_backend(const mcvdi_graph *g)
     return &mcvdi_conv_backend_gemm;
 }
 
-mcvdi_value_id mcvdi_conv(mcvdi_graph *g, mcvdi_value_id x, const mcvdi_conv_spec *spec)
+static size_t num_frames(const mcvdi_conv_spec *spec)
+{
+    return spec->frames ? spec->frames : 1;
+}
+
+/* The images of a kind; x is [N, D*H, W, in]. */
+static mcvdi_conv_shape image_shape(mcvdi_dims x, const mcvdi_conv_spec *spec)
+{
+    const size_t k = (size_t)spec->kernel;
+    const size_t d = num_frames(spec);
+    const size_t h = x.h / d;
+    mcvdi_conv_shape s = { .n = x.n * d, .d = 1, .h = h, .w = x.w, .kd = 1, .kh = 1, .kw = 1 };
+
+    if (k > 1 && spec->kind == MCVDI_CONV_TIME) {
+        s.n = x.n;
+        s.h = d;
+        s.w = h * x.w;
+        s.kh = k;
+    } else if (k > 1) {
+        s.kh = s.kw = k;
+        if (spec->kind == MCVDI_CONV_3D) {
+            s.n = x.n;
+            s.d = d;
+            s.kd = k;
+        }
+    }
+    return s;
+}
+
+/* The parameters of a convolution of `in` channels. */
+typedef struct conv_params {
+    size_t in;
+    mcvdi_param_id weight, bias;
+} conv_params;
+
+static conv_params add_params(mcvdi_graph *g, size_t in, const mcvdi_conv_spec *spec)
 {
     char weight[160];
     char bias[160];
-    const mcvdi_dims in = mcvdi_graph_dims(g, x);
     const size_t k = (size_t)spec->kernel;
-    const conv_attrs attrs = { k, choose_backend(g) };
+    const int axes = spec->kind == MCVDI_CONV_3D ? 3 : spec->kind == MCVDI_CONV_2D ? 2 : 1;
+    const size_t positions = axes == 3 ? k * k * k : axes == 2 ? k * k : k;
 
-    if (!mcvdi_graph_ok(g))
-        return -1;
     snprintf(weight, sizeof weight, "%s.weight", spec->name);
     snprintf(bias, sizeof bias, "%s.bias", spec->name);
-    const mcvdi_param_spec w = { .name = weight,
-                                 .ndim = 4,
-                                 .shape = { spec->out_channels, in.c, k, k },
-                                 .init = MCVDI_INIT_UNIFORM,
-                                 .init_scale = spec->init_scale,
-                                 .fan_sum = (double)((in.c + spec->out_channels) * k * k) };
+    mcvdi_param_spec w = { .name = weight,
+                           .ndim = 2 + axes,
+                           .shape = { spec->out_channels, in },
+                           .init = MCVDI_INIT_UNIFORM,
+                           .init_scale = spec->init_scale,
+                           .fan_sum = (double)((in + spec->out_channels) * positions) };
     const mcvdi_param_spec b = {
         .name = bias, .ndim = 1, .shape = { spec->out_channels }, .init = MCVDI_INIT_ZERO
     };
+    for (int a = 0; a < axes; a++)
+        w.shape[2 + a] = k;
     const mcvdi_param_id weight_id = mcvdi_graph_param(g, &w);
-    const mcvdi_param_id bias_id = mcvdi_graph_param(g, &b);
+    return (conv_params) { in, weight_id, mcvdi_graph_param(g, &b) };
+}
+
+/* The share of the input channels from first_in on, as many as x has. */
+static mcvdi_value_id add_share(mcvdi_graph *g, mcvdi_value_id x, const mcvdi_conv_spec *spec,
+                                const conv_params *params, size_t first_in)
+{
+    const mcvdi_dims in = mcvdi_graph_dims(g, x);
+    conv_attrs attrs = { image_shape(in, spec), first_in, choose_backend(g) };
+    const bool bias = first_in == 0; /* the first share brings it */
+
+    attrs.shape.in = in.c;
+    attrs.shape.out = spec->out_channels;
+    attrs.shape.weight_in = params->in;
+    attrs.shape.bias = bias;
     const mcvdi_node_spec node = { .op = &conv_op,
                                    .num_inputs = 1,
                                    .inputs = { x },
-                                   .num_params = 2,
-                                   .params = { weight_id, bias_id },
+                                   .num_params = bias ? 2 : 1,
+                                   .params = { params->weight, params->bias },
                                    .attrs = &attrs,
                                    .attrs_bytes = sizeof attrs,
                                    .y_dims = { in.n, in.h, in.w, spec->out_channels } };
     return mcvdi_graph_add(g, &node);
+}
+
+static bool frames_fit(mcvdi_graph *g, mcvdi_dims x, const mcvdi_conv_spec *spec)
+{
+    if (x.h % num_frames(spec) == 0)
+        return true;
+    mcvdi_graph_build_failed(
+        g, mcvdi_fail(MCVD_E_SHAPE, "convolution %s: %zu rows cannot be %zu frames of one height",
+                      spec->name, x.h, num_frames(spec)));
+    return false;
+}
+
+mcvdi_value_id mcvdi_conv(mcvdi_graph *g, mcvdi_value_id x, const mcvdi_conv_spec *spec)
+{
+    const mcvdi_dims in = mcvdi_graph_dims(g, x);
+
+    if (!mcvdi_graph_ok(g) || !frames_fit(g, in, spec))
+        return -1;
+    const conv_params params = add_params(g, in.c, spec);
+    return add_share(g, x, spec, &params, 0);
+}
+
+mcvdi_value_id mcvdi_conv_pair(mcvdi_graph *g, mcvdi_value_id x, mcvdi_value_id held,
+                               const mcvdi_conv_spec *spec)
+{
+    const mcvdi_dims in = mcvdi_graph_dims(g, x);
+    const mcvdi_dims beside = mcvdi_graph_dims(g, held);
+
+    if (!mcvdi_graph_ok(g) || !frames_fit(g, in, spec))
+        return -1;
+    if (in.n != beside.n || in.h != beside.h || in.w != beside.w)
+        return mcvdi_refuse_shapes(g, "convolution", in, beside);
+    const conv_params params = add_params(g, in.c + beside.c, spec);
+    const mcvdi_value_id share = add_share(g, held, spec, &params, in.c);
+    return mcvdi_add(g, add_share(g, x, spec, &params, 0), share);
 }

@@ -4,17 +4,27 @@
 
 #include "graph/graph.h"
 
+/* Images of d frames, x [n, d, h, w, in], y [n, d, h, w, out]; padding kernel / 2 in each axis. */
 typedef struct mcvdi_conv_shape {
-    size_t n, h, w, in, out;
-    size_t kernel; /* 1 or 3, padding kernel / 2 */
+    size_t n, d, h, w, in, out;
+    size_t kd, kh, kw; /* each 1 or 3 */
+    size_t weight_in;  /* input channels of the weight that `in` of them are taken from */
+    bool bias;
 } mcvdi_conv_shape;
+
+/* Number of kernel positions, the innermost part of a plain weight. */
+static inline size_t mcvdi_conv_taps(const mcvdi_conv_shape *s)
+{
+    return s->kd * s->kh * s->kw;
+}
 
 typedef struct mcvdi_conv_plan {
     size_t scratch_bytes;
     size_t packed_bytes; /* weights of forward in the backend's layout */
 } mcvdi_conv_plan;
 
-/* Buffers of one call; plain weights are [out, in, k, k]. */
+/* Buffers of one call. Plain weights are [out, weight_in, kd, kh, kw]; the pointers are at the
+ * first input channel in use. */
 typedef struct mcvdi_conv_buffers {
     const float *x;
     float *y;
@@ -22,9 +32,9 @@ typedef struct mcvdi_conv_buffers {
     float *dx;
     bool dx_add;
     const float *weight; /* plain; NULL in inference */
-    const float *bias;
-    float *dweight; /* plain, added to */
-    float *dbias;   /* added to */
+    const float *bias;   /* NULL without bias */
+    float *dweight;      /* plain, added to */
+    float *dbias;        /* added to; NULL without bias */
     const void *packed;
     void *scratch;
 } mcvdi_conv_buffers;

@@ -1,22 +1,27 @@
 /*
  * Convolution as im2col + GEMM, the backend of builds without oneDNN. With the patch matrix
- * col[p, (u,v,c)] of a band of output rows and the weight matrix m[(u,v,c), o]:
+ * col[p, (u,c)] of a band of output rows, u being a kernel position (frame, row, column), and the
+ * weight matrix m[(u,c), o]:
  *
  *     y = col m + b,    dcol = dy m',   dm = col' dy
  *
- * Bands keep the patch matrix near a megabyte. A 1 x 1 convolution needs no patches.
+ * Bands keep the patch matrix near a megabyte. A kernel of one position needs no patches. The rows
+ * of an image are those of all its frames, one frame below the other.
  */
 #include <string.h>
 
 #include "core/alloc.h"
 #include "ops/conv.h"
+#include "ops/elementwise.h"
 #include "ops/gemm.h"
 
 enum { BAND_BYTES = 1 << 20 };
 
 typedef struct gemm_conv {
     mcvdi_conv_shape s;
-    size_t patch;     /* k * k * in */
+    size_t taps;      /* kernel positions */
+    size_t patch;     /* taps * in */
+    size_t rows;      /* of an image: d * h */
     size_t band_rows; /* output rows per patch matrix */
     size_t matrix_floats;
     size_t col_floats;
@@ -36,12 +41,14 @@ static mcvd_status gemm_create(void **state, const mcvdi_conv_shape *shape, mcvd
     if (!c)
         return mcvdi_fail(MCVD_E_NOMEM, "convolution: out of memory");
     c->s = *shape;
-    c->patch = shape->kernel * shape->kernel * shape->in;
+    c->taps = mcvdi_conv_taps(shape);
+    c->patch = c->taps * shape->in;
+    c->rows = shape->d * shape->h;
     c->band_rows = BAND_BYTES / (shape->w * c->patch * sizeof(float));
     if (c->band_rows < 1)
         c->band_rows = 1;
-    if (c->band_rows > shape->h)
-        c->band_rows = shape->h;
+    if (c->band_rows > c->rows)
+        c->band_rows = c->rows;
     c->matrix_floats = round_floats(c->patch * shape->out);
     c->col_floats = round_floats(c->band_rows * shape->w * c->patch);
     plan->packed_bytes = c->matrix_floats * sizeof(float);
@@ -56,27 +63,38 @@ static void gemm_release(void *state)
     mcvdi_free(state);
 }
 
-/* [out, in, k, k] -> [(u, v, c), out] */
+/* Sixteen outputs at a time: they are one cache line of the matrix and 16 streams of the weight. */
+enum { OUT_BLOCK = 16 };
+
+/* [out, weight_in, taps] -> [(u, c), out] */
 static void weight_to_matrix(const gemm_conv *c, const float *weight, float *matrix)
 {
-    const size_t taps = c->s.kernel * c->s.kernel;
+    const mcvdi_conv_shape *s = &c->s;
 
-#pragma omp parallel for
-    for (size_t t = 0; t < taps; t++)
-        for (size_t i = 0; i < c->s.in; i++)
-            for (size_t o = 0; o < c->s.out; o++)
-                matrix[(t * c->s.in + i) * c->s.out + o] = weight[(o * c->s.in + i) * taps + t];
+#pragma omp parallel for schedule(static)
+    for (size_t o0 = 0; o0 < s->out; o0 += OUT_BLOCK) {
+        const size_t end = mcvdi_min_size(o0 + OUT_BLOCK, s->out);
+        for (size_t i = 0; i < s->in; i++)
+            for (size_t t = 0; t < c->taps; t++)
+                for (size_t o = o0; o < end; o++)
+                    matrix[(t * s->in + i) * s->out + o] =
+                        weight[(o * s->weight_in + i) * c->taps + t];
+    }
 }
 
 static void matrix_add_to_weight(const gemm_conv *c, const float *matrix, float *weight)
 {
-    const size_t taps = c->s.kernel * c->s.kernel;
+    const mcvdi_conv_shape *s = &c->s;
 
-#pragma omp parallel for
-    for (size_t o = 0; o < c->s.out; o++)
-        for (size_t i = 0; i < c->s.in; i++)
-            for (size_t t = 0; t < taps; t++)
-                weight[(o * c->s.in + i) * taps + t] += matrix[(t * c->s.in + i) * c->s.out + o];
+#pragma omp parallel for schedule(static)
+    for (size_t o0 = 0; o0 < s->out; o0 += OUT_BLOCK) {
+        const size_t end = mcvdi_min_size(o0 + OUT_BLOCK, s->out);
+        for (size_t i = 0; i < s->in; i++)
+            for (size_t t = 0; t < c->taps; t++)
+                for (size_t o = o0; o < end; o++)
+                    weight[(o * s->weight_in + i) * c->taps + t] +=
+                        matrix[(t * s->in + i) * s->out + o];
+    }
 }
 
 static mcvd_status gemm_pack(void *state, const float *weight, void *packed)
@@ -85,36 +103,88 @@ static mcvd_status gemm_pack(void *state, const float *weight, void *packed)
     return MCVD_OK;
 }
 
-/* One tap of one image row: whether source pixel (row, column) + offset lies inside. */
-static bool source_pixel(const mcvdi_conv_shape *s, size_t row, size_t column, size_t u, size_t v,
-                         size_t *pixel)
-{
-    const size_t pad = s->kernel / 2;
-    const size_t i = row + u; /* shifted by pad, so that nothing is negative */
-    const size_t j = column + v;
+/* Output pixel p of a band, and which source rows and columns its kernel rows see. */
+typedef struct output_pixel {
+    size_t frame, row, column;
+} output_pixel;
 
-    if (i < pad || j < pad || i - pad >= s->h || j - pad >= s->w)
+static output_pixel locate(const mcvdi_conv_shape *s, size_t row, size_t p)
+{
+    const size_t line = row + p / s->w;
+    return (output_pixel) { line / s->h, line % s->h, p % s->w };
+}
+
+/* The source row of kernel position (a, u, any) in the image, false when it is padding. */
+static bool source_row(const mcvdi_conv_shape *s, output_pixel q, size_t a, size_t u, size_t *row)
+{
+    const size_t frame = q.frame + a; /* shifted by the padding, so that nothing is negative */
+    const size_t line = q.row + u;
+
+    if (frame < s->kd / 2 || frame - s->kd / 2 >= s->d || line < s->kh / 2 ||
+        line - s->kh / 2 >= s->h)
         return false;
-    *pixel = (i - pad) * s->w + (j - pad);
+    *row = (frame - s->kd / 2) * s->h + line - s->kh / 2;
     return true;
 }
 
-/* col[(row, column), (u, v, c)] of output rows [row0, row0 + rows) of one image. */
-static void im2col(const gemm_conv *c, const float *image, size_t row0, size_t rows, float *col)
+/* The kernel columns [first, end) that fall inside a row. */
+static void inside_columns(const mcvdi_conv_shape *s, size_t column, size_t *first, size_t *end)
+{
+    const size_t pad = s->kw / 2;
+    const size_t room = s->w + pad - column;
+
+    *first = column < pad ? pad - column : 0;
+    *end = room < s->kw ? room : s->kw;
+}
+
+/* One row of patches: the kernel columns of one (a, u) lie side by side in the image too. */
+static void fill_patch(const gemm_conv *c, const float *image, output_pixel q, float *to)
 {
     const mcvdi_conv_shape *s = &c->s;
+    const size_t in = s->in;
+    size_t first = 0;
+    size_t end = 0;
+    size_t row = 0;
 
-#pragma omp parallel for
-    for (size_t p = 0; p < rows * s->w; p++) {
-        float *to = col + p * c->patch;
-        for (size_t u = 0; u < s->kernel; u++) {
-            for (size_t v = 0; v < s->kernel; v++, to += s->in) {
-                size_t pixel = 0;
-                if (source_pixel(s, row0 + p / s->w, p % s->w, u, v, &pixel))
-                    memcpy(to, image + pixel * s->in, s->in * sizeof(float));
-                else
-                    memset(to, 0, s->in * sizeof(float));
+    inside_columns(s, q.column, &first, &end);
+    for (size_t a = 0; a < s->kd; a++) {
+        for (size_t u = 0; u < s->kh; u++, to += s->kw * in) {
+            if (!source_row(s, q, a, u, &row)) {
+                memset(to, 0, s->kw * in * sizeof(float));
+                continue;
             }
+            const float *from = image + (row * s->w + q.column + first - s->kw / 2) * in;
+            memset(to, 0, first * in * sizeof(float));
+            memcpy(to + first * in, from, (end - first) * in * sizeof(float));
+            memset(to + end * in, 0, (s->kw - end) * in * sizeof(float));
+        }
+    }
+}
+
+/* col[(row, column), (u, c)] of output rows [row0, row0 + rows) of one image. */
+static void im2col(const gemm_conv *c, const float *image, size_t row0, size_t rows, float *col)
+{
+#pragma omp parallel for schedule(static)
+    for (size_t p = 0; p < rows * c->s.w; p++)
+        fill_patch(c, image, locate(&c->s, row0, p), col + p * c->patch);
+}
+
+/* The reverse of fill_patch: the patch's share of the image's gradient. */
+static void add_patch(const gemm_conv *c, const float *from, output_pixel q, float *image)
+{
+    const mcvdi_conv_shape *s = &c->s;
+    size_t first = 0;
+    size_t end = 0;
+    size_t row = 0;
+
+    inside_columns(s, q.column, &first, &end);
+    for (size_t a = 0; a < s->kd; a++) {
+        for (size_t u = 0; u < s->kh; u++, from += s->kw * s->in) {
+            if (!source_row(s, q, a, u, &row))
+                continue;
+            float *to = image + (row * s->w + q.column + first - s->kw / 2) * s->in;
+            for (size_t i = 0; i < (end - first) * s->in; i++)
+                to[i] += from[first * s->in + i];
         }
     }
 }
@@ -122,26 +192,13 @@ static void im2col(const gemm_conv *c, const float *image, size_t row0, size_t r
 /* image += the patches; serial, since patches of neighbours share pixels. */
 static void col2im_add(const gemm_conv *c, const float *col, size_t row0, size_t rows, float *image)
 {
-    const mcvdi_conv_shape *s = &c->s;
-
-    for (size_t p = 0; p < rows * s->w; p++) {
-        const float *from = col + p * c->patch;
-        for (size_t u = 0; u < s->kernel; u++) {
-            for (size_t v = 0; v < s->kernel; v++, from += s->in) {
-                size_t pixel = 0;
-                if (!source_pixel(s, row0 + p / s->w, p % s->w, u, v, &pixel))
-                    continue;
-                float *to = image + pixel * s->in;
-                for (size_t i = 0; i < s->in; i++)
-                    to[i] += from[i];
-            }
-        }
-    }
+    for (size_t p = 0; p < rows * c->s.w; p++)
+        add_patch(c, col + p * c->patch, locate(&c->s, row0, p), image);
 }
 
 static size_t band_height(const gemm_conv *c, size_t row0)
 {
-    return c->s.h - row0 < c->band_rows ? c->s.h - row0 : c->band_rows;
+    return mcvdi_min_size(c->rows - row0, c->band_rows);
 }
 
 static void add_bias(float *y, const float *bias, size_t pixels, size_t channels)
@@ -165,11 +222,11 @@ static mcvd_status gemm_forward(void *state, const mcvdi_conv_buffers *b)
         col += 2 * c->matrix_floats; /* the layout of backward: [weights | dweights | patches] */
     }
     for (size_t n = 0; n < s->n; n++) {
-        const float *image = b->x + n * s->h * s->w * s->in;
-        for (size_t row = 0; row < s->h; row += c->band_rows) {
+        const float *image = b->x + n * c->rows * s->w * s->in;
+        for (size_t row = 0; row < c->rows; row += c->band_rows) {
             const size_t rows = band_height(c, row);
             const float *a = image + row * s->w * s->in;
-            if (s->kernel > 1) {
+            if (c->taps > 1) {
                 im2col(c, image, row, rows, col);
                 a = col;
             }
@@ -182,10 +239,11 @@ static mcvd_status gemm_forward(void *state, const mcvdi_conv_buffers *b)
                                             .b = matrix,
                                             .ldb = s->out,
                                             .ldc = s->out,
-                                            .c = b->y + (n * s->h + row) * s->w * s->out });
+                                            .c = b->y + (n * c->rows + row) * s->w * s->out });
         }
     }
-    add_bias(b->y, b->bias, s->n * s->h * s->w, s->out);
+    if (b->bias)
+        add_bias(b->y, b->bias, s->n * s->d * s->h * s->w, s->out);
     return MCVD_OK;
 }
 
@@ -195,15 +253,15 @@ static void band_backward_data(const gemm_conv *c, const mcvdi_conv_buffers *b, 
 {
     const mcvdi_conv_shape *s = &c->s;
     const size_t rows = band_height(c, row);
-    float *image = b->dx + n * s->h * s->w * s->in;
-    const bool direct = s->kernel == 1;
+    float *image = b->dx + n * c->rows * s->w * s->in;
+    const bool direct = c->taps == 1;
 
     mcvdi_gemm(&(mcvdi_gemm_args) { .trans_b = true,
                                     .m = rows * s->w,
                                     .n = c->patch,
                                     .k = s->out,
                                     .alpha = 1.0f,
-                                    .a = b->dy + (n * s->h + row) * s->w * s->out,
+                                    .a = b->dy + (n * c->rows + row) * s->w * s->out,
                                     .lda = s->out,
                                     .b = b->scratch,
                                     .ldb = s->out,
@@ -219,7 +277,7 @@ static void bias_backward(const mcvdi_conv_shape *s, const float *dy, float *dbi
 #pragma omp parallel for
     for (size_t o = 0; o < s->out; o++) {
         double sum = 0.0;
-        for (size_t p = 0; p < s->n * s->h * s->w; p++)
+        for (size_t p = 0; p < s->n * s->d * s->h * s->w; p++)
             sum += (double)dy[p * s->out + o];
         dbias[o] += (float)sum;
     }
@@ -236,13 +294,13 @@ static mcvd_status gemm_backward(void *state, const mcvdi_conv_buffers *b)
     weight_to_matrix(c, b->weight, b->scratch);
     memset(dmatrix, 0, c->matrix_floats * sizeof(float));
     if (b->dx && !b->dx_add)
-        memset(b->dx, 0, s->n * s->h * s->w * s->in * sizeof(float));
+        memset(b->dx, 0, s->n * s->d * s->h * s->w * s->in * sizeof(float));
     for (size_t n = 0; n < s->n; n++) {
-        const float *image = b->x + n * s->h * s->w * s->in;
-        for (size_t row = 0; row < s->h; row += c->band_rows) {
+        const float *image = b->x + n * c->rows * s->w * s->in;
+        for (size_t row = 0; row < c->rows; row += c->band_rows) {
             const size_t rows = band_height(c, row);
             const float *a = image + row * s->w * s->in;
-            if (s->kernel > 1) {
+            if (c->taps > 1) {
                 im2col(c, image, row, rows, col);
                 a = col;
             }
@@ -253,7 +311,7 @@ static mcvd_status gemm_backward(void *state, const mcvdi_conv_buffers *b)
                                             .alpha = 1.0f,
                                             .a = a,
                                             .lda = c->patch,
-                                            .b = b->dy + (n * s->h + row) * s->w * s->out,
+                                            .b = b->dy + (n * c->rows + row) * s->w * s->out,
                                             .ldb = s->out,
                                             .beta = 1.0f,
                                             .c = dmatrix,
@@ -263,7 +321,8 @@ static mcvd_status gemm_backward(void *state, const mcvdi_conv_buffers *b)
         }
     }
     matrix_add_to_weight(c, dmatrix, b->dweight);
-    bias_backward(s, b->dy, b->dbias);
+    if (b->dbias)
+        bias_backward(s, b->dy, b->dbias);
     return MCVD_OK;
 }
 

@@ -106,25 +106,65 @@ static void free_md(dnnl_memory_desc_t *md)
 }
 
 typedef struct conv_mds {
-    dnnl_memory_desc_t src, weights, bias, dst, plain_weights;
+    dnnl_memory_desc_t src, weights, bias, dst, plain_weights; /* bias: zeros without one */
 } conv_mds;
+
+/* Axes of an image, rows and columns, or frames too where they meet. oneDNN counts its tensors'
+ * axes from [n or out, c] on. */
+enum { MAX_AXES = 3 };
+
+static int image_axes(const mcvdi_conv_shape *s)
+{
+    return s->d > 1 || s->kd > 1 ? 3 : 2;
+}
+
+/* [a, b, image or kernel axes] */
+static void set_dims(dnnl_dims_t dims, size_t a, size_t b, const size_t axes[MAX_AXES], int count)
+{
+    dims[0] = (dnnl_dim_t)a;
+    dims[1] = (dnnl_dim_t)b;
+    for (int i = 0; i < count; i++)
+        dims[2 + i] = (dnnl_dim_t)axes[MAX_AXES - count + i];
+}
+
+/* Plain weights [out, in of weight_in, taps]: whole rows, or a slice of each. */
+static dnnl_status_t make_plain_md(dnnl_memory_desc_t *md, int ndims, const dnnl_dims_t dims,
+                                   size_t weight_in)
+{
+    dnnl_dims_t strides;
+
+    strides[ndims - 1] = 1;
+    for (int i = ndims - 1; i > 1; i--)
+        strides[i - 1] = strides[i] * dims[i];
+    strides[0] = strides[1] * (dnnl_dim_t)weight_in;
+#if DNNL_VERSION_MAJOR >= 3
+    return dnnl_memory_desc_create_with_strides(md, ndims, dims, dnnl_f32, strides);
+#else
+    return dnnl_memory_desc_init_by_strides(md, ndims, dims, dnnl_f32, strides);
+#endif
+}
 
 static mcvd_status make_mds(conv_mds *m, const mcvdi_conv_shape *s)
 {
-    const dnnl_dim_t n = (dnnl_dim_t)s->n, h = (dnnl_dim_t)s->h, w = (dnnl_dim_t)s->w;
-    const dnnl_dim_t in = (dnnl_dim_t)s->in, out = (dnnl_dim_t)s->out, k = (dnnl_dim_t)s->kernel;
-    const dnnl_dims_t src = { n, in, h, w }, dst = { n, out, h, w };
-    const dnnl_dims_t weights = { out, in, k, k }, bias = { out };
+    const size_t image[MAX_AXES] = { s->d, s->h, s->w };
+    const size_t kernel[MAX_AXES] = { s->kd, s->kh, s->kw };
+    const int axes = image_axes(s);
+    const dnnl_format_tag_t channels_last = axes == 3 ? dnnl_ndhwc : dnnl_nhwc;
+    const dnnl_dims_t bias = { (dnnl_dim_t)s->out };
+    dnnl_dims_t src, dst, weights;
 
     memset(m, 0, sizeof *m);
-    dnnl_status_t st = make_md(&m->src, 4, src, dnnl_nhwc);
+    set_dims(src, s->n, s->in, image, axes);
+    set_dims(dst, s->n, s->out, image, axes);
+    set_dims(weights, s->out, s->in, kernel, axes);
+    dnnl_status_t st = make_md(&m->src, 2 + axes, src, channels_last);
     if (st == dnnl_success)
-        st = make_md(&m->dst, 4, dst, dnnl_nhwc);
+        st = make_md(&m->dst, 2 + axes, dst, channels_last);
     if (st == dnnl_success)
-        st = make_md(&m->weights, 4, weights, dnnl_format_tag_any);
+        st = make_md(&m->weights, 2 + axes, weights, dnnl_format_tag_any);
     if (st == dnnl_success)
-        st = make_md(&m->plain_weights, 4, weights, dnnl_oihw);
-    if (st == dnnl_success)
+        st = make_plain_md(&m->plain_weights, 2 + axes, weights, s->weight_in);
+    if (st == dnnl_success && s->bias)
         st = make_md(&m->bias, 1, bias, dnnl_a);
     return check(st, "memory descriptor");
 }
@@ -145,10 +185,13 @@ static dnnl_status_t make_pd(dnnl_primitive_desc_t *pd, conv_kind kind, const co
                              const mcvdi_conv_shape *s, const_dnnl_primitive_attr_t attr,
                              const_dnnl_primitive_desc_t hint)
 {
-    const dnnl_dim_t p = (dnnl_dim_t)(s->kernel / 2);
-    const dnnl_dims_t strides = { 1, 1 }, dilates = { 0, 0 }, pad = { p, p };
+    const dnnl_dim_t kernel[MAX_AXES] = { (dnnl_dim_t)s->kd, (dnnl_dim_t)s->kh, (dnnl_dim_t)s->kw };
+    const dnnl_dims_t strides = { 1, 1, 1 }, dilates = { 0, 0, 0 };
+    dnnl_dims_t pad = { 0 };
     const dnnl_alg_kind_t direct = dnnl_convolution_direct;
 
+    for (int i = 0; i < image_axes(s); i++)
+        pad[i] = kernel[MAX_AXES - image_axes(s) + i] / 2;
 #if DNNL_VERSION_MAJOR >= 3
     switch (kind) {
     case CONV_FORWARD:
@@ -196,7 +239,7 @@ static mcvd_status make_memory(dnnl_memory_t *memory, md_view md)
     return check(dnnl_memory_create(memory, md, cpu_engine, DNNL_MEMORY_NONE), "memory");
 }
 
-static mcvd_status make_memories(conv_primitive *c, conv_kind kind, const conv_mds *m)
+static mcvd_status make_memories(conv_primitive *c, conv_kind kind, const conv_mds *m, bool bias)
 {
     const bool data = kind == CONV_BACKWARD_DATA;
     const dnnl_query_t weights_query =
@@ -211,7 +254,7 @@ static mcvd_status make_memories(conv_primitive *c, conv_kind kind, const conv_m
         st = make_memory(&c->dst, MD(m->dst));
     if (st >= 0)
         st = make_memory(&c->weights, weights);
-    if (st >= 0 && !data)
+    if (st >= 0 && !data && bias)
         st = make_memory(&c->bias, MD(m->bias));
     if (st >= 0)
         st = make_memory(&c->scratchpad, scratchpad);
@@ -234,7 +277,7 @@ static mcvd_status make_primitive(conv_primitive *c, conv_kind kind, const conv_
         st = dnnl_primitive_create(&c->primitive, c->pd);
     if (st != dnnl_success)
         return check(st, "convolution");
-    return make_memories(c, kind, m);
+    return make_memories(c, kind, m, s->bias);
 }
 
 static void free_primitive(conv_primitive *c)
@@ -377,7 +420,7 @@ static mcvd_status onednn_create(void **state, const mcvdi_conv_shape *shape, mc
     if (!c)
         return mcvdi_fail(MCVD_E_NOMEM, "convolution: out of memory");
     c->s = *shape;
-    c->dx_bytes = shape->n * shape->h * shape->w * shape->in * sizeof(float);
+    c->dx_bytes = shape->n * shape->d * shape->h * shape->w * shape->in * sizeof(float);
     st = make_mds(&m, shape);
     if (st >= 0)
         st = check(dnnl_stream_create(&c->stream, cpu_engine, dnnl_stream_default_flags), "stream");
@@ -462,7 +505,7 @@ static mcvd_status run_conv(const onednn_conv *c, const conv_primitive *p, conv_
     if (st == dnnl_success)
         st = bind(p->scratchpad, at->scratchpad);
     if (st == dnnl_success)
-        st = dnnl_primitive_execute(p->primitive, c->stream, data ? 4 : 5, args);
+        st = dnnl_primitive_execute(p->primitive, c->stream, p->bias ? 5 : 4, args);
     if (st == dnnl_success)
         st = dnnl_stream_wait(c->stream);
     return check(st, "convolution");
@@ -527,7 +570,7 @@ static mcvd_status onednn_backward(void *state, const mcvdi_conv_buffers *b)
         st = run_reorder(c, &c->unpack_gradient, parts.weights, b->dweight);
     if (st < 0)
         return st;
-    for (size_t o = 0; o < c->s.out; o++)
+    for (size_t o = 0; c->s.bias && o < c->s.out; o++)
         b->dbias[o] += ((const float *)(const void *)parts.dbias)[o];
     return b->dx ? backward_data(c, b, &parts) : MCVD_OK;
 }
