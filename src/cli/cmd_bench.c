@@ -13,6 +13,7 @@
 #include <mcvd/bench.h>
 #include <mcvd/model.h>
 #include <mcvd/rng.h>
+#include <mcvd/rollout.h>
 #include <mcvd/threads.h>
 #include <mcvd/trainer.h>
 #include <mcvd/version.h>
@@ -23,7 +24,7 @@
 #include "cli/settings.h"
 #include "cli/shared.h"
 
-enum { PATH_BYTES = 4096, MAX_RUNS = 10000 };
+enum { PATH_BYTES = 4096, MAX_RUNS = 10000, CALLS_PER_BURST = 10 };
 
 static const double burst_s = 0.1;
 
@@ -34,7 +35,9 @@ typedef struct bench_args {
     int64_t batch;
     int64_t runs;
     int64_t warmup;
+    int64_t steps;
     int64_t threads;
+    bool no_reuse;
     bool json;
     mcvdi_arg_list sets;
 } bench_args;
@@ -53,24 +56,23 @@ static const mcvdi_arg args[] = {
     { .name = "--mode",
       .type = MCVDI_ARG_CHOICE,
       .value = "MODE",
-      .choices = "forward|train",
+      .choices = "forward|train|sample",
       .fallback = "forward",
-      .help = "one call of the network, or one whole optimizer step",
+      .help = "one call of the network, one whole optimizer step, or one block of sampling",
       .offset = offsetof(bench_args, mode) },
     { .name = "--batch",
       .type = MCVDI_ARG_INT,
       .value = "N",
       .min = 1,
       .max = 65536,
-      .help = "samples at once; default: 1 forward, training.batch_size for train",
+      .help = "samples at once; default: 1, training.batch_size for train",
       .offset = offsetof(bench_args, batch) },
     { .name = "--runs",
       .type = MCVDI_ARG_INT,
       .value = "N",
       .min = 1,
       .max = MAX_RUNS,
-      .fallback = "10",
-      .help = "timed runs",
+      .help = "timed runs; default: 10, 1 for sample",
       .offset = offsetof(bench_args, runs) },
     { .name = "--warmup",
       .type = MCVDI_ARG_INT,
@@ -78,8 +80,19 @@ static const mcvdi_arg args[] = {
       .min = 0,
       .max = MAX_RUNS,
       .fallback = "2",
-      .help = "runs before the timed ones",
+      .help = "runs before the timed ones; for sample: calls of the network",
       .offset = offsetof(bench_args, warmup) },
+    { .name = "--steps",
+      .type = MCVDI_ARG_INT,
+      .value = "N",
+      .min = 1,
+      .max = 100000,
+      .help = "sample: steps of the sampler; default: sampling.subsample, 100 where it is 0",
+      .offset = offsetof(bench_args, steps) },
+    { .name = "--no-reuse",
+      .type = MCVDI_ARG_FLAG,
+      .help = "sample: compute what depends on the given frames alone in every call",
+      .offset = offsetof(bench_args, no_reuse) },
     MCVDI_ARG_THREADS(bench_args),
     { .name = "--json",
       .type = MCVDI_ARG_FLAG,
@@ -94,19 +107,27 @@ static const mcvdi_arg_table table = {
     "peak\n"
     "(measured in between), memory. A multiply-add counts as two operations; a training step as\n"
     "three forward passes. ms, gflops and peak_gflops are medians; MB are 1e6 bytes and rss_mb is\n"
-    "the peak of the whole program.",
+    "the peak of the whole program. A block of sampling is `calls` calls with the same given "
+    "frames:\n"
+    "gmac are those of one call, reused_gmac the part of them that only the first call computes.",
     args,
     sizeof args / sizeof args[0],
     "  mcvd bench --config configs/bair_big.json --mode forward --batch 1 --json\n"
-    "  mcvd bench --config configs/smmnist_DDPM_big5.json --mode train --batch 4",
+    "  mcvd bench --config configs/smmnist_DDPM_big5.json --mode train --batch 4\n"
+    "  mcvd bench --config configs/bair_big.json --mode sample --steps 100",
 };
 
 /* What is timed. */
 typedef struct bench_job {
     mcvd_config config;
     size_t batch;
-    mcvd_network *network; /* forward */
+    mcvd_network *network; /* forward, sample */
     mcvd_network_input in;
+    mcvd_rollout *rollout; /* sample */
+    int calls;             /* of the network in one run */
+    double paused_s;       /* of bursts inside the run, and how many and how fast they were */
+    double burst_gflops;
+    int bursts;
     mcvd_trainer *trainer; /* train */
     mcvd_batch clips;
     float *frames, *cond, *noise, *out;
@@ -114,12 +135,14 @@ typedef struct bench_job {
     int32_t *masks;
     size_t num_params;
     double macs; /* of one forward pass of the batch */
+    double reused_macs;
     double flops;
     size_t bytes_activations;
 } bench_job;
 
 static void free_job(bench_job *job)
 {
+    mcvd_rollout_free(&job->rollout);
     mcvd_network_free(&job->network);
     mcvd_trainer_free(&job->trainer);
     free(job->frames);
@@ -128,6 +151,14 @@ static void free_job(bench_job *job)
     free(job->out);
     free(job->t);
     free(job->masks);
+}
+
+static double now_s(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 /* --- setting up --- */
@@ -182,17 +213,61 @@ static mcvd_status make_inputs(bench_job *job)
     return MCVD_OK;
 }
 
-/* The network keeps the weights; the model is not needed after it. */
-static mcvd_status make_network(bench_job *job, mcvd_model *model)
+/* The network keeps the weights; the model is not needed after it. Without sampling every run is a
+ * whole call. */
+static mcvd_status make_network(bench_job *job, mcvd_model *model, bool no_reuse)
 {
-    const mcvd_network_config nc = { .batch = job->batch };
+    const mcvd_network_config nc = { .batch = job->batch, .no_reuse = no_reuse };
     const mcvd_status st = mcvd_network_create(&job->network, model, &nc);
 
     if (st < 0)
         return st;
+    job->calls = 1;
     job->macs = mcvd_network_macs(job->network);
+    job->reused_macs = mcvd_network_reused_macs(job->network);
     job->flops = 2.0 * job->macs;
     job->bytes_activations = mcvd_network_bytes(job->network);
+    return MCVD_OK;
+}
+
+/* After every few calls of a block, outside its time. */
+static int burst_inside(void *user, size_t call, size_t num_calls)
+{
+    bench_job *job = user;
+
+    if (call % CALLS_PER_BURST || call >= num_calls)
+        return 0;
+    const double start = now_s();
+    job->burst_gflops += mcvd_peak_gflops(burst_s);
+    job->bursts++;
+    job->paused_s += now_s() - start;
+    return 0;
+}
+
+/* A chain of blocks, so that each has given frames of its own. */
+static mcvd_status make_rollout(bench_job *job, const bench_args *a)
+{
+    const mcvd_data_config *d = &job->config.data;
+    const size_t past = (size_t)(d->image_size * d->image_size * d->channels * d->num_frames_cond);
+    mcvd_rollout_config rc = mcvd_rollout_config_default(&job->config);
+
+    rc.task = d->num_frames_cond     ? MCVD_TASK_PREDICT
+              : d->num_frames_future ? MCVD_TASK_PREDICT_PAST
+                                     : MCVD_TASK_GENERATE;
+    rc.samples = job->batch;
+    rc.progress = burst_inside;
+    rc.progress_user = job;
+    if (a->steps)
+        rc.sampling.subsample = a->steps;
+    else if (!rc.sampling.subsample)
+        rc.sampling.subsample = 100;
+    mcvd_status st = mcvd_rollout_create_on(&job->rollout, job->network, &job->config, &rc);
+    if (st >= 0)
+        st = mcvd_rollout_begin(job->rollout, job->cond, job->cond + past);
+    if (st < 0)
+        return st;
+    job->calls = mcvd_rollout_num_calls(job->rollout);
+    job->flops = 2.0 * (job->macs * job->calls - job->reused_macs * (job->calls - 1));
     return MCVD_OK;
 }
 
@@ -202,6 +277,7 @@ static mcvd_status make_trainer(bench_job *job)
 
     if (st < 0)
         return st;
+    job->calls = 1;
     job->macs = mcvd_trainer_macs(job->trainer);
     job->flops = 6.0 * job->macs; /* forward, and twice as much backward */
     job->bytes_activations = mcvd_trainer_bytes(job->trainer);
@@ -232,17 +308,29 @@ static mcvd_status load_model(const bench_args *a, bench_job *job, mcvd_model **
                     : mcvd_model_create(model, &job->config, 0);
 }
 
-static mcvd_status set_up(const bench_args *a, bench_job *job)
+static mcvd_status check_args(const bench_args *a, bool train, bool sample)
 {
-    const bool train = strcmp(a->mode, "train") == 0;
-    mcvd_model *model = NULL;
-
     if (a->model && (train || a->sets.count))
         return mcvdi_cli_fail(MCVD_E_USAGE, "%s: needs --config instead of --model",
                               train ? "--mode train" : "--set");
+    if (!sample && (a->steps || a->no_reuse))
+        return mcvdi_cli_fail(MCVD_E_USAGE, "%s: only with --mode sample",
+                              a->steps ? "--steps" : "--no-reuse");
+    return MCVD_OK;
+}
+
+static mcvd_status set_up(const bench_args *a, bench_job *job)
+{
+    const bool train = strcmp(a->mode, "train") == 0;
+    const bool sample = strcmp(a->mode, "sample") == 0;
+    mcvd_model *model = NULL;
+    mcvd_status st = check_args(a, train, sample);
+
+    if (st < 0)
+        return st;
     if (a->threads)
         mcvd_set_threads((int)a->threads);
-    mcvd_status st = load_model(a, job, &model);
+    st = load_model(a, job, &model);
     if (st >= 0) {
         job->num_params = mcvd_model_num_params(model);
         if (train && a->batch) {
@@ -252,30 +340,43 @@ static mcvd_status set_up(const bench_args *a, bench_job *job)
         job->batch = train      ? (size_t)job->config.training.batch_size
                      : a->batch ? (size_t)a->batch
                                 : 1;
-        st = train ? make_trainer(job) : make_network(job, model);
+        st = train ? make_trainer(job) : make_network(job, model, !sample || a->no_reuse);
     }
     mcvd_model_free(&model);
-    return st < 0 ? st : make_inputs(job);
+    if (st >= 0)
+        st = make_inputs(job);
+    return st >= 0 && sample ? make_rollout(job, a) : st;
 }
 
 /* --- measuring --- */
 
-static double now_s(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static mcvd_status run_once(bench_job *job, double *seconds)
 {
     mcvd_step_report report;
-    const double start = now_s();
-    const mcvd_status st = job->network ? mcvd_network_forward(job->network, &job->in, job->out)
-                                        : mcvd_trainer_step(job->trainer, &job->clips, &report);
+    mcvd_status st;
 
-    *seconds = now_s() - start;
+    job->paused_s = job->burst_gflops = 0.0;
+    job->bursts = 0;
+    const double start = now_s();
+    if (job->rollout)
+        st = mcvd_rollout_next(job->rollout, job->out);
+    else if (job->network)
+        st = mcvd_network_forward(job->network, &job->in, job->out);
+    else
+        st = mcvd_trainer_step(job->trainer, &job->clips, &report);
+    *seconds = now_s() - start - job->paused_s;
+    return st;
+}
+
+static mcvd_status warm_up(bench_job *job, int64_t runs)
+{
+    double ignored;
+    mcvd_status st = MCVD_OK;
+
+    for (int64_t i = 0; st >= 0 && i < runs; i++)
+        st = job->rollout ? mcvd_network_forward(job->network, &job->in, job->out)
+                          : run_once(job, &ignored);
+    mcvd_peak_gflops(burst_s);
     return st;
 }
 
@@ -300,20 +401,18 @@ static double median(const double *sorted, size_t n)
 
 static mcvd_status measure(bench_job *job, const bench_args *a, bench_times *times)
 {
-    double ignored;
     mcvd_status st = MCVD_OK;
 
-    times->runs = (size_t)a->runs;
+    times->runs = a->runs ? (size_t)a->runs : job->rollout ? 1 : 10;
     times->seconds = calloc(times->runs, sizeof *times->seconds);
     times->peaks = calloc(times->runs, sizeof *times->peaks);
     if (!times->seconds || !times->peaks)
         return mcvdi_cli_fail(MCVD_E_NOMEM, "bench: out of memory");
-    for (int64_t i = 0; st >= 0 && i < a->warmup; i++)
-        st = run_once(job, &ignored);
-    mcvd_peak_gflops(burst_s);
+    st = warm_up(job, a->warmup);
     for (size_t i = 0; st >= 0 && i < times->runs; i++) {
-        times->peaks[i] = mcvd_peak_gflops(burst_s);
+        const double before = mcvd_peak_gflops(burst_s);
         st = run_once(job, &times->seconds[i]);
+        times->peaks[i] = (before + job->burst_gflops) / (1 + job->bursts);
     }
     qsort(times->seconds, times->runs, sizeof *times->seconds, compare);
     qsort(times->peaks, times->runs, sizeof *times->peaks, compare);
@@ -363,7 +462,10 @@ static void report(const bench_job *job, const bench_args *a, const bench_times 
         { "ms", MCVDI_FIGURE_NUMBER, 1e3 * seconds, NULL },
         { "ms_min", MCVDI_FIGURE_NUMBER, 1e3 * times->seconds[0], NULL },
         { "samples_per_s", MCVDI_FIGURE_NUMBER, (double)job->batch / seconds, NULL },
+        { "calls", MCVDI_FIGURE_COUNT, (double)job->calls, NULL },
+        { "ms_per_call", MCVDI_FIGURE_NUMBER, 1e3 * seconds / job->calls, NULL },
         { "gmac", MCVDI_FIGURE_NUMBER, 1e-9 * job->macs, NULL },
+        { "reused_gmac", MCVDI_FIGURE_NUMBER, 1e-9 * job->reused_macs, NULL },
         { "gflops", MCVDI_FIGURE_NUMBER, gflops, NULL },
         { "peak_gflops", MCVDI_FIGURE_NUMBER, peak, NULL },
         { "peak_gflops_max", MCVDI_FIGURE_NUMBER, times->peaks[times->runs - 1], NULL },
