@@ -7,6 +7,7 @@ pkg_check_modules(FFMPEG REQUIRED IMPORTED_TARGET libavformat libavcodec libavut
 pkg_check_modules(OPENBLAS REQUIRED IMPORTED_TARGET openblas)
 pkg_check_modules(CJSON REQUIRED IMPORTED_TARGET libcjson)
 pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
+pkg_check_modules(ZIP REQUIRED IMPORTED_TARGET libzip)
 
 find_path(RANDOM123_INCLUDE_DIR Random123/philox.h REQUIRED)
 
@@ -19,8 +20,8 @@ endif()
 # What libmcvd links; the same in the words of pkg-config.
 set(MCVD_DEPENDENCIES
     PkgConfig::FFMPEG PkgConfig::OPENBLAS PkgConfig::CJSON PkgConfig::YAML
-    OpenMP::OpenMP_C Threads::Threads m)
-set(MCVD_PC_REQUIRES "libavformat libavcodec libavutil libswscale openblas libcjson yaml-0.1")
+    PkgConfig::ZIP OpenMP::OpenMP_C Threads::Threads m)
+set(MCVD_PC_REQUIRES "libavformat libavcodec libavutil libswscale openblas libcjson yaml-0.1 libzip")
 set(MCVD_PC_LIBS "${OpenMP_C_FLAGS} -pthread -lm")
 if(MCVD_ONEDNN)
     list(APPEND MCVD_DEPENDENCIES ${DNNL_LIBRARY})

@@ -19,6 +19,7 @@
 #include <mcvd/status.h>
 #include <mcvd/tensor.h>
 #include <mcvd/threads.h>
+#include <mcvd/torch_export.h>
 #include <mcvd/trainer.h>
 #include <mcvd/version.h>
 #include <mcvd/video.h>

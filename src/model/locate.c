@@ -80,3 +80,14 @@ mcvd_status mcvdi_model_locate(char **file, const char *path)
                         path);
     return st;
 }
+
+mcvd_status mcvdi_checkpoint_locate(char **file, const char *path)
+{
+    *file = NULL;
+    if (mcvdi_path_is_folder(path)) {
+        const mcvd_status st = latest_checkpoint(file, path);
+        if (st < 0 || *file)
+            return st;
+    }
+    return mcvdi_model_locate(file, path);
+}

@@ -9,4 +9,7 @@
  * MCVD_OK, MCVD_E_MODEL (a folder with neither), MCVD_E_NOMEM. */
 mcvd_status mcvdi_model_locate(char **file, const char *path);
 
+/* The same, but a run folder is its newest checkpoint where it has one: what resuming needs. */
+mcvd_status mcvdi_checkpoint_locate(char **file, const char *path);
+
 #endif
