@@ -565,6 +565,8 @@ static void note_ignored(const mcvdi_option_table *table, const cJSON *json, con
 
 void mcvdi_options_drop_unknown(const mcvdi_option_table *table, cJSON *json, const char *origin)
 {
+    if (!cJSON_IsObject(json))
+        return;
     for (const cJSON *section = json->child; section; section = section->next) {
         cJSON *next = NULL;
         if (!is_section(table, section->string) || !cJSON_IsObject(section))

@@ -383,6 +383,8 @@ static mcvd_status read_document(reader *r, cJSON **out)
 
 mcvd_status mcvdi_yaml_parse(cJSON **out, const char *text, size_t bytes, const char *origin)
 {
+    static const char byte_order_mark[] = "\xEF\xBB\xBF";
+    const size_t skipped = bytes >= 3 && memcmp(text, byte_order_mark, 3) == 0 ? 3 : 0;
     reader r = { .text = text, .bytes = bytes, .origin = origin };
     cJSON *tree = NULL;
 
@@ -393,7 +395,7 @@ mcvd_status mcvdi_yaml_parse(cJSON **out, const char *text, size_t bytes, const 
     if (!yaml_parser_initialize(&r.parser))
         return fail_memory(&r);
     yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, bytes);
+    yaml_parser_set_input_string(&r.parser, (const unsigned char *)text + skipped, bytes - skipped);
     const mcvd_status st = read_document(&r, &tree);
     yaml_event_delete(&r.event);
     yaml_parser_delete(&r.parser);
