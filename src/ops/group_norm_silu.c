@@ -8,156 +8,64 @@
  * With dz = dy SiLU'(z), S1 = sum of dz and S2 = sum of dz xhat over a channel of a sample:
  *
  *     dw += (1 + scale) S2,   db += (1 + scale) S1,   dscale = w S2 + b S1,   dshift = S1
- *     dx  = rstd (gain dz - M1 - xhat M2),  M1 = sum over the group of gain S1 / m, M2 of gain S2 /
- * m
+ *     dx  = rstd (gain dz - M1 - xhat M2),
+ *     M1  = sum over the group of gain S1 / m,   M2 = of gain S2 / m
  *
- * Forward and backward are two sweeps over x each: per-channel sums, vectorised across channels,
- * then a per-channel linear map. Sums come in fixed pieces of rows, combined in order in double.
- * A few channels do not fill vectors: then `fold` rows count as one row of fold * c channels, with
- * repeated coefficients.
+ * Forward and backward are two sweeps over x each (norm_statistics.h).
  */
-#include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "core/threads.h"
 #include "ops/elementwise.h"
 #include "ops/kernels.h"
+#include "ops/norm_statistics.h"
 #include "ops/ops.h"
 
-enum { PIECE_FLOATS = 1 << 16, NUM_COEFS = 6, LANES = 16, WIDE_ENOUGH = 128 };
+enum { NUM_SUMS = 2, NUM_COEFS = 6 };
 
 typedef struct norm_attrs {
-    size_t groups;
     double norm_eps;
     bool silu;
     bool affine;
     bool modulated; /* input 1 is [scale | shift] */
+    int threads;    /* set by setup */
 } norm_attrs;
 
-/* Where things are in scratch, and how rows are cut. */
-typedef struct norm_plan {
-    size_t n, rows, c;
-    size_t fold, wide;         /* wide = fold c */
-    size_t piece_rows, pieces; /* piece_rows is a multiple of fold */
-    double *parts;             /* [n][pieces][2][wide] */
-    double *sums;              /* [n][2][c] */
-    float *coefs;              /* [n][NUM_COEFS][wide] */
-} norm_plan;
-
-static size_t double_sums(const norm_plan *p)
+static mcvdi_norm_plan make_plan(const mcvdi_node *node)
 {
-    return p->n * 2 * (p->pieces * p->wide + p->c);
-}
-
-/* The least number of rows that makes whole vectors, repeated until they are wide enough. */
-static size_t choose_fold(size_t c, size_t rows)
-{
-    size_t fold = 1;
-
-    if (c >= WIDE_ENOUGH)
-        return 1;
-    while (fold * c % LANES)
-        fold *= 2;
-    fold *= (WIDE_ENOUGH + fold * c - 1) / (fold * c);
-    return mcvdi_min_size(fold, rows);
-}
-
-static norm_plan make_plan(const mcvdi_node *node)
-{
-    const mcvdi_dims x = node->x_dims[0];
-    norm_plan p = { .n = x.n, .rows = x.h * x.w, .c = x.c };
-
-    p.fold = choose_fold(p.c, p.rows);
-    p.wide = p.fold * p.c;
-    p.piece_rows = 8 * p.fold;
-    while (2 * p.piece_rows * p.c <= PIECE_FLOATS)
-        p.piece_rows *= 2;
-    p.pieces = mcvdi_pieces(p.rows, p.piece_rows);
-    p.parts = node->scratch;
-    if (p.parts) {
-        p.sums = p.parts + p.n * p.pieces * 2 * p.wide;
-        p.coefs = (float *)(p.parts + double_sums(&p));
-    }
-    return p;
+    const norm_attrs *attrs = node->attrs;
+    return mcvdi_norm_plan_make(node, NUM_SUMS, NUM_COEFS, attrs->threads);
 }
 
 static mcvd_status norm_setup(mcvdi_node *node, mcvdi_graph_mode mode)
 {
-    const norm_attrs *attrs = node->attrs;
-    const norm_plan p = make_plan(node);
+    norm_attrs *attrs = node->attrs;
 
     (void)mode;
-    node->scratch_bytes =
-        double_sums(&p) * sizeof(double) + p.n * NUM_COEFS * p.wide * sizeof(float);
-    node->saved_bytes = p.n * attrs->groups * 2 * sizeof(double);
+    attrs->threads = mcvdi_threads_count();
+    const mcvdi_norm_plan p = make_plan(node);
+    node->scratch_bytes = mcvdi_norm_scratch_bytes(&p);
+    node->saved_bytes = mcvdi_norm_saved_bytes(&p);
     return MCVD_OK;
 }
 
-static float *coef(const norm_plan *p, size_t n, size_t which)
+static mcvdi_norm_coefs norm_coefs(const mcvdi_norm_sample *s)
 {
-    return p->coefs + (n * NUM_COEFS + which) * p->wide;
+    return (mcvdi_norm_coefs) { .a = mcvdi_norm_coef(s, 0),
+                                .b = mcvdi_norm_coef(s, 1),
+                                .r = mcvdi_norm_coef(s, 2),
+                                .q = mcvdi_norm_coef(s, 3),
+                                .u = mcvdi_norm_coef(s, 4),
+                                .v = mcvdi_norm_coef(s, 5) };
 }
 
-/* Coefficient `which` of channel i, in every fold. */
-static void set_coef(const norm_plan *p, size_t n, size_t which, size_t i, double value)
+static mcvdi_norm_rows norm_rows(const mcvdi_node *node, const mcvdi_norm_span *span)
 {
-    float *to = coef(p, n, which) + i;
-
-    for (size_t f = 0; f < p->fold; f++)
-        to[f * p->c] = (float)value;
-}
-
-static mcvdi_norm_coefs norm_coefs(const norm_plan *p, size_t n)
-{
-    return (mcvdi_norm_coefs) { .a = coef(p, n, 0),
-                                .b = coef(p, n, 1),
-                                .r = coef(p, n, 2),
-                                .q = coef(p, n, 3),
-                                .u = coef(p, n, 4),
-                                .v = coef(p, n, 5) };
-}
-
-/* Piece `piece` of sample n of x and, in backward, of dy: its folded rows, or the rest, which is
- * not empty only at the end of a sample. */
-static mcvdi_norm_rows norm_rows(const mcvdi_node *node, const norm_plan *p, size_t n, size_t piece,
-                                 bool rest)
-{
-    const size_t first = piece * p->piece_rows;
-    const size_t rows = mcvdi_min_size(p->piece_rows, p->rows - first);
-    const size_t folded = rows / p->fold;
-    const size_t skip = rest ? folded * p->fold : 0;
-    const size_t at = (n * p->rows + first + skip) * p->c;
-
-    return (mcvdi_norm_rows) { .x = node->x[0] + at,
-                               .dy = node->dy ? node->dy + at : NULL,
-                               .rows = rest ? rows - skip : folded,
-                               .channels = rest ? p->c : p->wide,
+    return (mcvdi_norm_rows) { .x = node->x[0] + span->at,
+                               .dy = node->dy ? node->dy + span->at : NULL,
+                               .rows = span->rows,
+                               .channels = span->channels,
                                .silu = ((const norm_attrs *)node->attrs)->silu };
-}
-
-/* sums[n] = the parts of sample n, added in order. */
-static const double *add_parts(const norm_plan *p, size_t n)
-{
-    double *sums = p->sums + n * 2 * p->c;
-
-    memset(sums, 0, 2 * p->c * sizeof *sums);
-    for (size_t piece = 0; piece < p->pieces; piece++) {
-        const double *part = p->parts + (n * p->pieces + piece) * 2 * p->wide;
-        for (size_t i = 0; i < p->wide; i++) {
-            sums[i % p->c] += part[i];
-            sums[p->c + i % p->c] += part[p->wide + i];
-        }
-    }
-    return sums;
-}
-
-static double *clear_part(const norm_plan *p, size_t n, size_t piece)
-{
-    double *part = p->parts + (n * p->pieces + piece) * 2 * p->wide;
-
-    memset(part, 0, 2 * p->wide * sizeof *part);
-    return part;
 }
 
 /* gain and offset of channel i of sample n. */
@@ -177,79 +85,54 @@ static void gain_offset(const mcvdi_node *node, size_t n, size_t i, double *gain
 }
 
 /* a, b: z = a x + b. r, q: xhat = r x + q. */
-static void set_forward_coefs(const mcvdi_node *node, const norm_plan *p, size_t n)
+static void set_forward_coefs(const mcvdi_node *node, const mcvdi_norm_sample *s)
 {
-    const norm_attrs *attrs = node->attrs;
-    const size_t width = p->c / attrs->groups;
-    const double *stats = (const double *)node->saved + n * attrs->groups * 2;
+    const mcvdi_norm_plan *p = s->plan;
+    const size_t width = p->c / p->groups;
+    const double *stats = mcvdi_norm_saved(node, p, s->n);
 
-    for (size_t i = 0; i < p->c; i++) {
-        const double mean = stats[i / width * 2];
-        const double rstd = stats[i / width * 2 + 1];
-        double gain;
-        double offset;
+    for (size_t g = 0, i = 0; g < p->groups; g++) {
+        const double mean = stats[2 * g];
+        const double rstd = stats[2 * g + 1];
+        for (; i < (g + 1) * width; i++) {
+            double gain;
+            double offset;
 
-        gain_offset(node, n, i, &gain, &offset);
-        set_coef(p, n, 0, i, gain * rstd);
-        set_coef(p, n, 1, i, offset - gain * rstd * mean);
-        set_coef(p, n, 2, i, rstd);
-        set_coef(p, n, 3, i, -rstd * mean);
-    }
-}
-
-/* Mean and rstd of the groups of sample n, kept for backward. */
-static void finish_statistics(const mcvdi_node *node, const norm_plan *p, size_t n)
-{
-    const norm_attrs *attrs = node->attrs;
-    const size_t width = p->c / attrs->groups;
-    const double count = (double)(p->rows * width);
-    const double *sums = add_parts(p, n);
-    double *stats = (double *)node->saved + n * attrs->groups * 2;
-
-    for (size_t g = 0; g < attrs->groups; g++) {
-        double sum = 0.0;
-        double squares = 0.0;
-        for (size_t i = g * width; i < (g + 1) * width; i++) {
-            sum += sums[i];
-            squares += sums[p->c + i];
+            gain_offset(node, s->n, i, &gain, &offset);
+            mcvdi_norm_set_coef(s, 0, i, gain * rstd);
+            mcvdi_norm_set_coef(s, 1, i, offset - gain * rstd * mean);
+            mcvdi_norm_set_coef(s, 2, i, rstd);
+            mcvdi_norm_set_coef(s, 3, i, -rstd * mean);
         }
-        const double mean = sum / count;
-        const double variance = squares / count - mean * mean;
-        stats[2 * g] = mean;
-        stats[2 * g + 1] = 1.0 / sqrt((variance > 0.0 ? variance : 0.0) + attrs->norm_eps);
-    }
-    set_forward_coefs(node, p, n);
-}
-
-static void forward_sums(const mcvdi_node *node, const norm_plan *p, size_t n, size_t piece)
-{
-    double *part = clear_part(p, n, piece);
-
-    for (int rest = 0; rest < 2; rest++) {
-        const mcvdi_norm_rows in = norm_rows(node, p, n, piece, rest);
-        mcvdi_kernels_get()->column_sums(part, part + p->wide, in.x, in.rows, in.channels);
     }
 }
 
-static void forward_apply(const mcvdi_node *node, const norm_plan *p, size_t n, size_t piece)
+static void finish_statistics(const mcvdi_node *node, const mcvdi_norm_sample *s)
+{
+    mcvdi_norm_finish_statistics(node, s, ((const norm_attrs *)node->attrs)->norm_eps);
+    set_forward_coefs(node, s);
+}
+
+static void forward_apply(const mcvdi_node *node, const mcvdi_norm_sample *s, size_t piece)
 {
     for (int rest = 0; rest < 2; rest++) {
-        const mcvdi_norm_rows in = norm_rows(node, p, n, piece, rest);
-        mcvdi_kernels_get()->norm_apply(node->y + (in.x - node->x[0]), &in, coef(p, n, 0),
-                                        coef(p, n, 1));
+        const mcvdi_norm_span span = mcvdi_norm_span_of(s, piece, rest);
+        const mcvdi_norm_rows in = norm_rows(node, &span);
+        mcvdi_kernels_get()->norm_apply(node->y + span.at, &in, mcvdi_norm_coef(s, 0),
+                                        mcvdi_norm_coef(s, 1));
     }
 }
 
 /* M1 and M2 of each group become u, v: dx = a dz + u x + v. */
-static void set_backward_coefs(const mcvdi_node *node, const norm_plan *p, size_t n)
+static void set_backward_coefs(const mcvdi_node *node, const mcvdi_norm_sample *s)
 {
-    const norm_attrs *attrs = node->attrs;
-    const size_t width = p->c / attrs->groups;
+    const mcvdi_norm_plan *p = s->plan;
+    const size_t width = p->c / p->groups;
     const double count = (double)(p->rows * width);
-    const double *sums = add_parts(p, n);
-    const double *stats = (const double *)node->saved + n * attrs->groups * 2;
+    const double *stats = mcvdi_norm_saved(node, p, s->n);
 
-    for (size_t g = 0; g < attrs->groups; g++) {
+    mcvdi_norm_add_parts(s);
+    for (size_t g = 0; g < p->groups; g++) {
         const double mean = stats[2 * g];
         const double rstd = stats[2 * g + 1];
         double m1 = 0.0;
@@ -257,94 +140,52 @@ static void set_backward_coefs(const mcvdi_node *node, const norm_plan *p, size_
         for (size_t i = g * width; i < (g + 1) * width; i++) {
             double gain;
             double offset;
-            gain_offset(node, n, i, &gain, &offset);
-            m1 += gain * sums[i] / count;
-            m2 += gain * sums[p->c + i] / count;
+            gain_offset(node, s->n, i, &gain, &offset);
+            m1 += gain * s->sums[i] / count;
+            m2 += gain * s->sums[p->c + i] / count;
         }
         for (size_t i = g * width; i < (g + 1) * width; i++) {
-            set_coef(p, n, 4, i, -rstd * rstd * m2);
-            set_coef(p, n, 5, i, rstd * (rstd * mean * m2 - m1));
+            mcvdi_norm_set_coef(s, 4, i, -rstd * rstd * m2);
+            mcvdi_norm_set_coef(s, 5, i, rstd * (rstd * mean * m2 - m1));
         }
     }
 }
 
-static void backward_sums(const mcvdi_node *node, const norm_plan *p, size_t n, size_t piece)
+static void backward_sums(const mcvdi_node *node, const mcvdi_norm_sample *s, size_t piece)
 {
-    const mcvdi_norm_coefs k = norm_coefs(p, n);
-    double *part = clear_part(p, n, piece);
+    const mcvdi_norm_coefs k = norm_coefs(s);
+    double *part = mcvdi_norm_clear_part(s, piece);
 
     for (int rest = 0; rest < 2; rest++) {
-        const mcvdi_norm_rows in = norm_rows(node, p, n, piece, rest);
-        mcvdi_kernels_get()->norm_back_sums(part, part + p->wide, &in, &k);
+        const mcvdi_norm_span span = mcvdi_norm_span_of(s, piece, rest);
+        const mcvdi_norm_rows in = norm_rows(node, &span);
+        mcvdi_kernels_get()->norm_back_sums(part, part + s->plan->wide, &in, &k);
     }
 }
 
-static void backward_apply(const mcvdi_node *node, const norm_plan *p, size_t n, size_t piece)
+static void backward_apply(const mcvdi_node *node, const mcvdi_norm_sample *s, size_t piece)
 {
-    const mcvdi_norm_coefs k = norm_coefs(p, n);
+    const mcvdi_norm_coefs k = norm_coefs(s);
 
     for (int rest = 0; node->dx[0] && rest < 2; rest++) {
-        const mcvdi_norm_rows in = norm_rows(node, p, n, piece, rest);
-        mcvdi_kernels_get()->norm_back_apply(node->dx[0] + (in.x - node->x[0]), &in, &k,
-                                             node->dx_add[0]);
+        const mcvdi_norm_span span = mcvdi_norm_span_of(s, piece, rest);
+        const mcvdi_norm_rows in = norm_rows(node, &span);
+        mcvdi_kernels_get()->norm_back_apply(node->dx[0] + span.at, &in, &k, node->dx_add[0]);
     }
-}
-
-/* Two sweeps over one sample with a step between them. */
-typedef struct norm_sweeps {
-    void (*sums)(const mcvdi_node *node, const norm_plan *p, size_t n, size_t piece);
-    void (*between)(const mcvdi_node *node, const norm_plan *p, size_t n);
-    void (*apply)(const mcvdi_node *node, const norm_plan *p, size_t n, size_t piece);
-} norm_sweeps;
-
-static void sweep_sample(const mcvdi_node *node, const norm_plan *p, const norm_sweeps *s, size_t n)
-{
-    for (size_t piece = 0; piece < p->pieces; piece++)
-        s->sums(node, p, n, piece);
-    s->between(node, p, n);
-    for (size_t piece = 0; piece < p->pieces; piece++)
-        s->apply(node, p, n, piece);
-}
-
-/* All threads on one sample; each applies the pieces it has just read. */
-static void sweep_sample_parallel(const mcvdi_node *node, const norm_plan *p, const norm_sweeps *s,
-                                  size_t n)
-{
-#pragma omp parallel
-    {
-#pragma omp for schedule(static)
-        for (size_t piece = 0; piece < p->pieces; piece++)
-            s->sums(node, p, n, piece);
-#pragma omp single
-        s->between(node, p, n);
-#pragma omp for schedule(static)
-        for (size_t piece = 0; piece < p->pieces; piece++)
-            s->apply(node, p, n, piece);
-    }
-}
-
-static void sweep(const mcvdi_node *node, const norm_plan *p, const norm_sweeps *s)
-{
-    if (p->n % (size_t)mcvdi_threads_count() != 0 && p->pieces > 1) {
-        for (size_t n = 0; n < p->n; n++)
-            sweep_sample_parallel(node, p, s, n);
-        return;
-    }
-#pragma omp parallel for schedule(static)
-    for (size_t n = 0; n < p->n; n++)
-        sweep_sample(node, p, s, n);
 }
 
 static mcvd_status norm_forward(mcvdi_node *node)
 {
-    static const norm_sweeps sweeps = { forward_sums, finish_statistics, forward_apply };
-    const norm_plan p = make_plan(node);
+    static const mcvdi_norm_sweeps sweeps = { .sums = mcvdi_norm_square_sums,
+                                              .between = finish_statistics,
+                                              .apply = forward_apply };
+    const mcvdi_norm_plan p = make_plan(node);
 
-    sweep(node, &p, &sweeps);
+    mcvdi_norm_sweep(node, &p, &sweeps);
     return MCVD_OK;
 }
 
-static void affine_backward(mcvdi_node *node, const norm_plan *p)
+static void affine_backward(mcvdi_node *node, const mcvdi_norm_plan *p)
 {
     const norm_attrs *attrs = node->attrs;
 
@@ -359,7 +200,7 @@ static void affine_backward(mcvdi_node *node, const norm_plan *p)
     }
 }
 
-static void modulation_backward(mcvdi_node *node, const norm_plan *p)
+static void modulation_backward(mcvdi_node *node, const mcvdi_norm_plan *p)
 {
     const norm_attrs *attrs = node->attrs;
 
@@ -379,13 +220,14 @@ static void modulation_backward(mcvdi_node *node, const norm_plan *p)
 
 static mcvd_status norm_backward(mcvdi_node *node)
 {
-    static const norm_sweeps sweeps = { backward_sums, set_backward_coefs, backward_apply };
-    const norm_plan p = make_plan(node);
+    static const mcvdi_norm_sweeps sweeps = { .before = set_forward_coefs,
+                                              .sums = backward_sums,
+                                              .between = set_backward_coefs,
+                                              .apply = backward_apply };
+    const mcvdi_norm_plan p = make_plan(node);
     const norm_attrs *attrs = node->attrs;
 
-    for (size_t n = 0; n < p.n; n++)
-        set_forward_coefs(node, &p, n);
-    sweep(node, &p, &sweeps);
+    mcvdi_norm_sweep(node, &p, &sweeps);
     if (attrs->affine)
         affine_backward(node, &p);
     if (attrs->modulated && node->dx[1])
@@ -400,15 +242,6 @@ static const mcvdi_op norm_op = {
     .forward = norm_forward,
     .backward = norm_backward,
 };
-
-size_t mcvdi_group_count(size_t channels)
-{
-    size_t groups = channels / 4 < 32 ? channels / 4 : 32;
-
-    while (groups > 1 && channels % groups)
-        groups--;
-    return groups ? groups : 1;
-}
 
 static void add_affine(mcvdi_graph *g, const char *name, size_t c, mcvdi_param_id ids[2])
 {
@@ -430,8 +263,7 @@ mcvdi_value_id mcvdi_group_norm(mcvdi_graph *g, mcvdi_value_id x, const mcvdi_gr
     const mcvdi_dims in = mcvdi_graph_dims(g, x);
     const mcvdi_dims modulation = mcvdi_graph_dims(g, spec->scale_shift);
     const bool modulated = spec->scale_shift >= 0;
-    const norm_attrs attrs = { .groups = mcvdi_group_count(in.c),
-                               .norm_eps = spec->norm_eps,
+    const norm_attrs attrs = { .norm_eps = spec->norm_eps,
                                .silu = spec->silu,
                                .affine = spec->name != NULL,
                                .modulated = modulated };

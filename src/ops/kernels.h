@@ -33,6 +33,25 @@ typedef struct mcvdi_norm_rows {
     bool silu; /* y = silu(z), else y = z */
 } mcvdi_norm_rows;
 
+/* Per-channel coefficients of one sample in SPADE norm; [channels] each. */
+typedef struct mcvdi_spade_coefs {
+    const float *r, *q; /* xhat = r x + q, the normalised value */
+    const float *s, *h; /* z = s (xhat (1 + gamma) + beta) + h, the value in front of SiLU */
+    const float *u, *v; /* dx = r dxhat + u x + v */
+} mcvdi_spade_coefs;
+
+typedef struct mcvdi_spade_rows {
+    const float *x, *gamma, *beta, *dy; /* [rows, channels] */
+    size_t rows, channels;
+    bool silu;
+} mcvdi_spade_rows;
+
+/* Gradients of one SPADE norm; NULL where nobody asks. */
+typedef struct mcvdi_spade_gradients {
+    float *dx, *dgamma, *dbeta; /* [rows, channels]; may be the same where add says so */
+    bool add_x, add_gamma, add_beta;
+} mcvdi_spade_gradients;
+
 typedef struct mcvdi_philox_stream {
     uint32_t key[2];
     uint32_t stream[2];
@@ -67,6 +86,16 @@ typedef struct mcvdi_kernels {
     /* dx = (add ? dx : 0) + a dz + u x + v. */
     void (*norm_back_apply)(float *dx, const mcvdi_norm_rows *in, const mcvdi_norm_coefs *k,
                             bool add);
+
+    /* y = z, then SiLU if asked. */
+    void (*spade_apply)(float *y, const mcvdi_spade_rows *in, const mcvdi_spade_coefs *k);
+    /* With dz = dy silu'(z) (or dy), g = dz (1 + gamma), m = xhat (1 + gamma) + beta:
+     * sums[0][c] += sum of g, sums[1][c] += of g xhat, sums[2][c] += of dz, sums[3][c] += of dz m. */
+    void (*spade_back_sums)(double *const sums[4], const mcvdi_spade_rows *in,
+                            const mcvdi_spade_coefs *k);
+    /* dbeta = dm = s dz, dgamma = dm xhat, dx = r dm (1 + gamma) + u x + v, each = or +=. */
+    void (*spade_back_apply)(const mcvdi_spade_gradients *to, const mcvdi_spade_rows *in,
+                             const mcvdi_spade_coefs *k);
 
     /* s[i] = exp(scale (s[i] - max)) / sum, in place; scale > 0, n >= 1. */
     void (*softmax_row)(float *s, float scale, size_t n);

@@ -6,7 +6,7 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-enum { LANES = 16, PHILOX_BATCH = 32 };
+enum { LANES = 16, PHILOX_BATCH = 32, SPADE_BATCH = 256 };
 
 /* e^x for x in [-87, 88], error below 2 ulp: x = k ln 2 + r, |r| <= 0.347, where the Taylor series
  * of degree 7 ends below 6e-9. Adding 1.5 * 2^23 rounds to the integer k and leaves it in the low
@@ -248,6 +248,135 @@ static void norm_back_apply(float *restrict dx, const mcvdi_norm_rows *in,
         norm_back_apply_of(dx, in, k, false, false);
 }
 
+/* --- SPADE norm --- */
+
+/* Of position i: the value in front of SiLU, and what leads to it. */
+typedef struct spade_point {
+    float xhat, wide /* 1 + gamma */, m, z;
+} spade_point;
+
+INLINE spade_point spade_at(const mcvdi_spade_rows *in, const mcvdi_spade_coefs *k, size_t at,
+                            size_t i)
+{
+    spade_point p;
+
+    p.xhat = in->x[at] * k->r[i] + k->q[i];
+    p.wide = 1.0f + in->gamma[at];
+    p.m = p.xhat * p.wide + in->beta[at];
+    p.z = p.m * k->s[i] + k->h[i];
+    return p;
+}
+
+static void spade_apply(float *restrict y, const mcvdi_spade_rows *rows,
+                        const mcvdi_spade_coefs *coefs)
+{
+    const mcvdi_spade_rows in = *rows;
+    const mcvdi_spade_coefs k = *coefs;
+    const size_t c = in.channels;
+
+    for (size_t row = 0; row < in.rows; row++, y += c) {
+        const size_t at = row * c;
+        if (in.silu) {
+            for (size_t i = 0; i < c; i++) {
+                const float z = spade_at(&in, &k, at + i, i).z;
+                y[i] = z * sigmoid(z);
+            }
+        } else {
+            for (size_t i = 0; i < c; i++)
+                y[i] = spade_at(&in, &k, at + i, i).z;
+        }
+    }
+}
+
+INLINE void spade_back_sums_of(double *const sums[4], const mcvdi_spade_rows *rows,
+                               const mcvdi_spade_coefs *coefs, bool use_silu)
+{
+    double *restrict g_sum = sums[0];
+    double *restrict gx_sum = sums[1];
+    double *restrict dz_sum = sums[2];
+    double *restrict dzm_sum = sums[3];
+    const mcvdi_spade_rows in = *rows;
+    const mcvdi_spade_coefs k = *coefs;
+    const size_t c = in.channels;
+
+    for (size_t row = 0; row < in.rows; row++) {
+        for (size_t i = 0; i < c; i++) {
+            const spade_point p = spade_at(&in, &k, row * c + i, i);
+            const float dy = in.dy[row * c + i];
+            const float dz = use_silu ? dy * silu_slope(p.z) : dy;
+            const float g = dz * p.wide;
+            g_sum[i] += (double)g;
+            gx_sum[i] += (double)(g * p.xhat);
+            dz_sum[i] += (double)dz;
+            dzm_sum[i] += (double)(dz * p.m);
+        }
+    }
+}
+
+static void spade_back_sums(double *const sums[4], const mcvdi_spade_rows *in,
+                            const mcvdi_spade_coefs *k)
+{
+    if (in->silu)
+        spade_back_sums_of(sums, in, k, true);
+    else
+        spade_back_sums_of(sums, in, k, false);
+}
+
+static void give(float *restrict to, const float *restrict share, size_t n, bool add)
+{
+    if (add) {
+        for (size_t i = 0; i < n; i++)
+            to[i] += share[i];
+    } else {
+        for (size_t i = 0; i < n; i++)
+            to[i] = share[i];
+    }
+}
+
+/* Shares of n <= SPADE_BATCH positions from channel `first` of a row at offset `at`. */
+INLINE void spade_shares(float *restrict dx, float *restrict dgamma, float *restrict dbeta,
+                         const mcvdi_spade_rows *in, const mcvdi_spade_coefs *k, size_t at,
+                         size_t first, size_t n, bool use_silu)
+{
+    for (size_t i = 0; i < n; i++) {
+        const size_t c = first + i;
+        const spade_point p = spade_at(in, k, at + c, c);
+        const float dy = in->dy[at + c];
+        const float dm = (use_silu ? dy * silu_slope(p.z) : dy) * k->s[c];
+        dbeta[i] = dm;
+        dgamma[i] = dm * p.xhat;
+        dx[i] = k->r[c] * (dm * p.wide) + (in->x[at + c] * k->u[c] + k->v[c]);
+    }
+}
+
+static void spade_back_apply(const mcvdi_spade_gradients *to, const mcvdi_spade_rows *rows,
+                             const mcvdi_spade_coefs *coefs)
+{
+    const mcvdi_spade_rows in = *rows;
+    const mcvdi_spade_coefs k = *coefs;
+    float dx[SPADE_BATCH];
+    float dgamma[SPADE_BATCH];
+    float dbeta[SPADE_BATCH];
+
+    for (size_t row = 0; row < in.rows; row++) {
+        for (size_t first = 0; first < in.channels; first += SPADE_BATCH) {
+            const size_t left = in.channels - first;
+            const size_t n = left < SPADE_BATCH ? left : SPADE_BATCH;
+            const size_t at = row * in.channels;
+            if (in.silu)
+                spade_shares(dx, dgamma, dbeta, &in, &k, at, first, n, true);
+            else
+                spade_shares(dx, dgamma, dbeta, &in, &k, at, first, n, false);
+            if (to->dx)
+                give(to->dx + at + first, dx, n, to->add_x);
+            if (to->dgamma)
+                give(to->dgamma + at + first, dgamma, n, to->add_gamma);
+            if (to->dbeta)
+                give(to->dbeta + at + first, dbeta, n, to->add_beta);
+        }
+    }
+}
+
 /* --- softmax --- */
 
 INLINE float sum_lanes(const float *lanes)
@@ -479,6 +608,9 @@ const mcvdi_kernels KERNELS_TABLE = {
     .norm_apply = norm_apply,
     .norm_back_sums = norm_back_sums,
     .norm_back_apply = norm_back_apply,
+    .spade_apply = spade_apply,
+    .spade_back_sums = spade_back_sums,
+    .spade_back_apply = spade_back_apply,
     .softmax_row = softmax_row,
     .softmax_back_row = softmax_back_row,
     .fir_mix4 = fir_mix4,
