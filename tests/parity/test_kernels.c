@@ -122,6 +122,54 @@ static void call_norm_back_apply(const mcvdi_kernels *k, arena *m, shape s)
     k->norm_back_apply(m->out + 1, &in, &coefs, s.add);
 }
 
+static mcvdi_spade_rows spade_rows(const arena *m, shape s)
+{
+    return (mcvdi_spade_rows) { .x = m->a + 1,
+                                .gamma = m->b + 1,
+                                .beta = m->c + 1,
+                                .dy = m->d + 1,
+                                .rows = s.rows,
+                                .channels = s.n,
+                                .silu = s.flag };
+}
+
+static mcvdi_spade_coefs spade_coefs(const arena *m)
+{
+    return (mcvdi_spade_coefs) {
+        .r = m->e + 1, .q = m->f + 1, .s = m->g + 1, .h = m->h + 1, .u = m->e + 3, .v = m->f + 5
+    };
+}
+
+static void call_spade_apply(const mcvdi_kernels *k, arena *m, shape s)
+{
+    const mcvdi_spade_rows in = spade_rows(m, s);
+    const mcvdi_spade_coefs coefs = spade_coefs(m);
+    k->spade_apply(m->out + 1, &in, &coefs);
+}
+
+static void call_spade_back_sums(const mcvdi_kernels *k, arena *m, shape s)
+{
+    const mcvdi_spade_rows in = spade_rows(m, s);
+    const mcvdi_spade_coefs coefs = spade_coefs(m);
+    double *const sums[4] = { m->sum + 1, m->sum + 101, m->more + 1, m->more + 101 };
+    k->spade_back_sums(sums, &in, &coefs);
+}
+
+/* Three outputs one behind the other. */
+static void call_spade_back_apply(const mcvdi_kernels *k, arena *m, shape s)
+{
+    const size_t size = s.rows * s.n;
+    const mcvdi_spade_rows in = spade_rows(m, s);
+    const mcvdi_spade_coefs coefs = spade_coefs(m);
+    const mcvdi_spade_gradients to = { .dx = m->out + 1,
+                                       .dgamma = m->out + 1 + size,
+                                       .dbeta = m->out + 1 + 2 * size,
+                                       .add_x = s.add,
+                                       .add_gamma = !s.add,
+                                       .add_beta = s.add };
+    k->spade_back_apply(&to, &in, &coefs);
+}
+
 static void call_softmax(const mcvdi_kernels *k, arena *m, shape s)
 {
     if (s.n)
@@ -180,6 +228,9 @@ static const kernel_case cases[] = {
     { "norm_apply", call_norm_apply, 1 },
     { "norm_back_sums", call_norm_back_sums, 0 },
     { "norm_back_apply", call_norm_back_apply, 1 },
+    { "spade_apply", call_spade_apply, 1 },
+    { "spade_back_sums", call_spade_back_sums, 0 },
+    { "spade_back_apply", call_spade_back_apply, 3 },
     { "softmax_row", call_softmax, 0 },
     { "softmax_back_row", call_softmax_back, 0 },
     { "fir_mix", call_fir_mix, 0 },
