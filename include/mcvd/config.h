@@ -174,7 +174,7 @@ MCVD_API mcvd_status mcvd_config_apply_task(mcvd_config *config, const char *tas
  */
 MCVD_API mcvd_status mcvd_config_check(const mcvd_config *config);
 
-/** The rules of data.* and model.* that shape the network; gamma and noise_in_cond are allowed. */
+/** The rules of data.* and model.* that shape the network; gamma is allowed. */
 MCVD_API mcvd_status mcvd_config_check_network(const mcvd_config *config);
 
 /** The resolved configuration as JSON text, freed with mcvd_text_free; NULL out of memory. */

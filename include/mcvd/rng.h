@@ -27,8 +27,9 @@ typedef enum mcvd_rng_purpose {
     MCVD_RNG_DROPOUT = 8,      /* dropout: sub = node number */
     MCVD_RNG_SAMPLE_START = 9, /* start noise of a block */
     MCVD_RNG_SAMPLE_STEP = 10, /* noise of one sampler step */
-    MCVD_RNG_COND_NOISE = 11,  /* noise_in_cond */
-    MCVD_RNG_TEST = 12
+    MCVD_RNG_COND_NOISE = 11,  /* noise_in_cond: training */
+    MCVD_RNG_TEST = 12,
+    MCVD_RNG_SAMPLE_COND = 13 /* noise_in_cond: one network call of a sampler */
 } mcvd_rng_purpose;
 
 typedef struct mcvd_rng_key {

@@ -144,6 +144,11 @@ MCVD_API mcvd_status mcvd_noise_philox_draw(void *user, size_t draw_index, float
 MCVD_API void mcvd_noise_philox_start(const mcvd_noise_philox *noise, float *out, size_t batch,
                                       size_t numel);
 
+/** The noise on the given frames (model.noise_in_cond) in network call `call` of the block, the
+ * denoising call included; independent of the other two. MCVD_E_RANGE from call 65536 on. */
+MCVD_API mcvd_status mcvd_noise_philox_cond(const mcvd_noise_philox *noise, size_t call, float *out,
+                                            size_t batch, size_t numel);
+
 #ifdef __cplusplus
 }
 #endif

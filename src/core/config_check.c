@@ -142,9 +142,6 @@ static mcvd_status check_diffusion(const mcvd_config *config)
                           m->sigma_begin, m->sigma_end);
     if (m->gamma)
         return mcvdi_fail(MCVD_E_CONFIG, "model.gamma = true: gamma noise is not in this version");
-    if (m->noise_in_cond)
-        return mcvdi_fail(MCVD_E_CONFIG, "model.noise_in_cond = true is not in this version's "
-                                         "training and sampling");
     return MCVD_OK;
 }
 

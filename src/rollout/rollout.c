@@ -20,6 +20,7 @@ struct mcvd_rollout {
     size_t batch;
     bool begun;
     bool past_given, future_given;
+    bool noisy_cond; /* model.noise_in_cond: every call has noise on its given frames */
     uint64_t block;
     uint64_t first_trajectory; /* number of trajectory 0, for its noise */
 
@@ -34,6 +35,11 @@ struct mcvd_rollout {
     float *x;      /* [batch, H, W, F * C] */
     float *last_x; /* [samples, H, W, F * C] with init_prev_t */
     size_t call;   /* network calls of this block over all groups, for progress */
+
+    /* The group at work. */
+    mcvd_noise_philox noise;
+    size_t group_call;
+    float *cond_noise; /* like cond, with noisy_cond */
 };
 
 mcvd_rollout_config mcvd_rollout_config_default(const mcvd_config *model_config)
@@ -98,8 +104,10 @@ static mcvd_status make_buffers(mcvd_rollout *r)
     r->x = new_floats(r->batch, r->num_frames, r->frame);
     if (r->config.sampling.init_prev_t > 0.0)
         r->last_x = new_floats(r->config.samples, r->num_frames, r->frame);
+    if (r->noisy_cond)
+        r->cond_noise = new_floats(r->batch, known, r->frame);
     if (!r->known || !r->cond || !r->mask || !r->x ||
-        (r->config.sampling.init_prev_t > 0.0 && !r->last_x))
+        (r->config.sampling.init_prev_t > 0.0 && !r->last_x) || (r->noisy_cond && !r->cond_noise))
         return mcvdi_fail(MCVD_E_NOMEM, "rollout: out of memory for %zu trajectories",
                           r->config.samples);
     return MCVD_OK;
@@ -141,6 +149,7 @@ static mcvd_rollout *new_rollout(const mcvd_config *model, const mcvd_rollout_co
     r->channels = (size_t)model->data.channels;
     r->frame = r->pixels * r->channels;
     r->batch = batch;
+    r->noisy_cond = model->model.noise_in_cond && r->num_past + r->num_future;
     return r;
 }
 
@@ -207,6 +216,7 @@ void mcvd_rollout_free(mcvd_rollout **rollout)
     mcvdi_free_aligned(r->mask);
     mcvdi_free_aligned(r->x);
     mcvdi_free_aligned(r->last_x);
+    mcvdi_free_aligned(r->cond_noise);
     mcvdi_free(r);
     *rollout = NULL;
 }
@@ -300,11 +310,18 @@ static void slide(mcvd_rollout *r, size_t sample, const float *block)
 static mcvd_status denoise(void *user, const float *x_t, const double *t, size_t batch, float *out)
 {
     mcvd_rollout *r = user;
-    const mcvd_network_input in = {
-        .x = x_t, .t = t, .cond = r->num_past + r->num_future ? r->cond : NULL, .cond_mask = r->mask
-    };
-    (void)batch; /* always the network's own */
-    return mcvd_network_forward(r->network, &in, out);
+    const size_t known = r->num_past + r->num_future;
+    const mcvd_network_input in = { .x = x_t,
+                                    .t = t,
+                                    .cond = known ? r->cond : NULL,
+                                    .cond_mask = r->mask,
+                                    .cond_noise = r->cond_noise };
+    mcvd_status st = MCVD_OK;
+
+    if (r->noisy_cond)
+        st = mcvd_noise_philox_cond(&r->noise, r->group_call++, r->cond_noise, batch,
+                                    known * r->frame);
+    return st < 0 ? st : mcvd_network_forward(r->network, &in, out); /* batch: the network's */
 }
 
 static int report_progress(void *user, int call, int num_calls, const float *x)
@@ -326,13 +343,13 @@ static size_t trajectory(const mcvd_rollout *r, size_t first, size_t b)
     return first + b < r->config.samples ? first + b : r->config.samples - 1;
 }
 
-static void prepare_group(mcvd_rollout *r, size_t first, const mcvd_noise_philox *noise)
+static void prepare_group(mcvd_rollout *r, size_t first)
 {
     const size_t known = r->num_past + r->num_future;
     const size_t numel = r->num_frames * r->frame;
     const bool past_given = r->past_given || (r->config.task == MCVD_TASK_GENERATE && r->block);
 
-    mcvd_noise_philox_start(noise, r->x, r->batch, numel);
+    mcvd_noise_philox_start(&r->noise, r->x, r->batch, numel);
     for (size_t b = 0; b < r->batch; b++) {
         const size_t s = trajectory(r, first, b);
         stack_frames(r->cond + b * known * r->frame, known_of(r, s), known, r->pixels, r->channels);
@@ -345,15 +362,17 @@ static void prepare_group(mcvd_rollout *r, size_t first, const mcvd_noise_philox
 static mcvd_status run_group(mcvd_rollout *r, size_t first, float *frames)
 {
     const size_t numel = r->num_frames * r->frame;
-    mcvd_noise_philox noise = { r->config.seed, r->first_trajectory + first, r->block };
+
+    r->noise = (mcvd_noise_philox) { r->config.seed, r->first_trajectory + first, r->block };
+    r->group_call = 0;
     const mcvd_sampler_job job = { .batch = r->batch,
                                    .denoiser = denoise,
                                    .denoiser_user = r,
                                    .noise = mcvd_noise_philox_draw,
-                                   .noise_user = &noise,
+                                   .noise_user = &r->noise,
                                    .progress = report_progress,
                                    .progress_user = r };
-    prepare_group(r, first, &noise);
+    prepare_group(r, first);
     const mcvd_status st = mcvd_sampler_run(r->sampler, &job, r->x);
     if (st < 0)
         return st;

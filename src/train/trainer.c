@@ -5,7 +5,8 @@
  *     x_t  = sqrt(ac[t]) x0 + sqrt(1 - ac[t]) eps
  *     loss = 1/2 |target - network(x_t, t, masked frames)|^2,  target = eps (or v)
  *
- * averaged over the batch; then clip by global norm, Adam, EMA.
+ * averaged over the batch; then clip by global norm, Adam, EMA. With model.noise_in_cond the frames
+ * that the network is given are noised like x, at the same t with noise of their own.
  */
 #include <string.h>
 
@@ -13,6 +14,7 @@
 
 #include "core/alloc.h"
 #include "diffusion/loss.h"
+#include "model/noise_in_cond.h"
 #include "train/adam.h"
 #include "train/clip.h"
 #include "train/ema.h"
@@ -48,8 +50,15 @@ static mcvd_status make_graph(mcvd_trainer *tr)
     return st;
 }
 
+/* Floats of the given frames of a sample; the network must have some. */
+static size_t cond_numel(const mcvd_trainer *tr)
+{
+    return mcvdi_dims_numel(mcvdi_graph_dims(tr->graph, tr->unet.cond)) / tr->part;
+}
+
 static mcvd_status make_buffers(mcvd_trainer *tr)
 {
+    const bool noisy_cond = tr->config.model.noise_in_cond && tr->unet.cond >= 0;
     const size_t slab = mcvdi_graph_param_floats(tr->graph) * sizeof(float);
     const size_t block = tr->part * tr->numel * sizeof(float);
 
@@ -60,7 +69,9 @@ static mcvd_status make_buffers(mcvd_trainer *tr)
     tr->eps = mcvdi_alloc_aligned(block);
     tr->target = mcvdi_alloc_aligned(block);
     tr->t = mcvdi_calloc(tr->part, sizeof *tr->t);
-    if (!tr->m || !tr->v || !tr->eps || !tr->target || !tr->t ||
+    if (noisy_cond)
+        tr->cond_noise = mcvdi_alloc_aligned(tr->part * cond_numel(tr) * sizeof(float));
+    if ((noisy_cond && !tr->cond_noise) || !tr->m || !tr->v || !tr->eps || !tr->target || !tr->t ||
         (tr->config.optim.amsgrad && !tr->v_max) || (tr->config.model.ema && !tr->ema))
         return mcvdi_fail(MCVD_E_NOMEM, "trainer: %zu bytes of optimizer state", 3 * slab);
     return MCVD_OK;
@@ -123,6 +134,7 @@ void mcvd_trainer_free(mcvd_trainer **trainer)
     mcvdi_free_aligned(tr->ema);
     mcvdi_free_aligned(tr->eps);
     mcvdi_free_aligned(tr->target);
+    mcvdi_free_aligned(tr->cond_noise);
     mcvdi_free(tr->t);
     mcvdi_free(tr);
     *trainer = NULL;
@@ -162,14 +174,34 @@ static void draw_noise(mcvd_trainer *tr, size_t first)
     }
 }
 
+/* Given frames of the part at the noise levels of its samples, masked frames included. */
+static void noise_conditions(const mcvd_trainer *tr, const float *given, size_t first, float *cond)
+{
+    const uint64_t seed = (uint64_t)tr->config.training.seed;
+    const size_t numel = cond_numel(tr);
+
+#pragma omp parallel for schedule(static)
+    for (size_t i = 0; i < tr->part; i++) {
+        float *z = tr->cond_noise + i * numel;
+        mcvd_rng_normal(mcvd_rng_key_make(seed, MCVD_RNG_COND_NOISE, tr->steps, first + i), 0, z,
+                        numel);
+        mcvdi_noise_cond(cond + i * numel, given + i * numel, z,
+                         mcvd_schedule_alpha_cumprod(tr->schedule, tr->t[i]), numel);
+    }
+}
+
 static void set_conditions(mcvd_trainer *tr, const mcvd_batch *batch, size_t first)
 {
     mcvdi_graph *g = tr->graph;
 
     if (tr->unet.cond >= 0) {
-        const size_t numel = mcvdi_dims_numel(mcvdi_graph_dims(g, tr->unet.cond)) / tr->part;
-        memcpy(mcvdi_graph_data(g, tr->unet.cond), batch->cond + first * numel,
-               tr->part * numel * sizeof(float));
+        const size_t numel = cond_numel(tr);
+        const float *given = batch->cond + first * numel;
+        float *cond = mcvdi_graph_data(g, tr->unet.cond);
+        if (tr->cond_noise)
+            noise_conditions(tr, given, first, cond);
+        else
+            memcpy(cond, given, tr->part * numel * sizeof(float));
     }
     for (size_t i = 0; i < tr->part; i++) {
         if (tr->unet.labels >= 0)

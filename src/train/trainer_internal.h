@@ -29,6 +29,7 @@ struct mcvd_trainer {
     float *eps;
     float *target;
     int32_t *t;
+    float *cond_noise; /* like the part's given frames; model.noise_in_cond only */
 };
 
 /* The weights that results are made with: EMA where it is kept. */

@@ -8,6 +8,7 @@
 
 typedef struct validation_buffers {
     float *eps, *x_t, *target, *out, *mask;
+    float *cond_noise; /* model.noise_in_cond only */
     int32_t *t;
     double *t_real;
 } validation_buffers;
@@ -19,11 +20,13 @@ static void free_buffers(validation_buffers *b)
     mcvdi_free(b->target);
     mcvdi_free(b->out);
     mcvdi_free(b->mask);
+    mcvdi_free(b->cond_noise);
     mcvdi_free(b->t);
     mcvdi_free(b->t_real);
 }
 
-static mcvd_status make_buffers(validation_buffers *b, size_t batch, size_t numel)
+static mcvd_status make_buffers(validation_buffers *b, size_t batch, size_t numel,
+                                size_t cond_numel)
 {
     *b = (validation_buffers) { .eps = mcvdi_calloc(batch * numel, sizeof(float)),
                                 .x_t = mcvdi_calloc(batch * numel, sizeof(float)),
@@ -32,15 +35,28 @@ static mcvd_status make_buffers(validation_buffers *b, size_t batch, size_t nume
                                 .mask = mcvdi_calloc(batch, sizeof(float)),
                                 .t = mcvdi_calloc(batch, sizeof(int32_t)),
                                 .t_real = mcvdi_calloc(batch, sizeof(double)) };
-    if (b->eps && b->x_t && b->target && b->out && b->mask && b->t && b->t_real)
+    if (cond_numel)
+        b->cond_noise = mcvdi_calloc(batch * cond_numel, sizeof(float));
+    if ((b->cond_noise || !cond_numel) && b->eps && b->x_t && b->target && b->out && b->mask &&
+        b->t && b->t_real)
         return MCVD_OK;
     return mcvdi_fail(MCVD_E_NOMEM, "validation: out of memory");
+}
+
+/* Floats of the given frames of a sample where they are noised, else 0. */
+static size_t noisy_cond_numel(const mcvd_trainer *tr)
+{
+    if (!tr->cond_noise)
+        return 0;
+    return mcvdi_dims_numel(mcvdi_graph_dims(tr->graph, tr->unet.cond)) / tr->part;
 }
 
 /* Timesteps at the centres of `batch` equal parts of the schedule. */
 static void draw(const mcvd_trainer *tr, const mcvd_batch *batch, uint64_t key,
                  validation_buffers *b)
 {
+    const size_t cond_numel = noisy_cond_numel(tr);
+
     for (size_t i = 0; i < batch->batch_size; i++) {
         b->t[i] = (int32_t)((double)tr->config.model.num_classes * ((double)i + 0.5) /
                             (double)batch->batch_size);
@@ -48,6 +64,9 @@ static void draw(const mcvd_trainer *tr, const mcvd_batch *batch, uint64_t key,
         b->mask[i] = (float)batch->cond_mask[i];
         mcvd_rng_normal(mcvd_rng_key_make(key, MCVD_RNG_TEST, 0, i), 0, b->eps + i * tr->numel,
                         tr->numel);
+        if (cond_numel)
+            mcvd_rng_normal(mcvd_rng_key_make(key, MCVD_RNG_COND_NOISE, 0, i), 0,
+                            b->cond_noise + i * cond_numel, cond_numel);
     }
 }
 
@@ -56,7 +75,11 @@ static mcvd_status measure(const mcvd_trainer *tr, mcvd_network *network, const 
 {
     const mcvd_timesteps steps = { b->t, batch->batch_size, tr->numel };
     const mcvd_network_input in = {
-        .x = b->x_t, .t = b->t_real, .cond = batch->cond, .cond_mask = b->mask
+        .x = b->x_t,
+        .t = b->t_real,
+        .cond = batch->cond,
+        .cond_mask = b->mask,
+        .cond_noise = b->cond_noise,
     };
     mcvdi_loss_result result = { 0.0, 0.0 };
     mcvd_status st = mcvd_schedule_q_sample(tr->schedule, &steps, batch->x0, b->eps, b->x_t);
@@ -82,7 +105,7 @@ mcvd_status mcvd_trainer_validate(const mcvd_trainer *trainer, mcvd_network *net
                                   const mcvd_batch *batch, uint64_t key, double *loss)
 {
     validation_buffers b;
-    mcvd_status st = make_buffers(&b, batch->batch_size, trainer->numel);
+    mcvd_status st = make_buffers(&b, batch->batch_size, trainer->numel, noisy_cond_numel(trainer));
 
     *loss = 0.0;
     if (st >= 0) {

@@ -231,7 +231,6 @@ static void rules(void **state)
         { "model.cond_emb=true", "data.prob_mask_cond=0.5", "model.time_conditional=false",
           "needs model.time_conditional" },
         { "model.gamma=true", NULL, NULL, "gamma noise is not in this version" },
-        { "model.noise_in_cond=true", NULL, NULL, "model.noise_in_cond" },
         { "model.version=SMLD", NULL, NULL, "score matching" },
         { "model.version=FPNDM", NULL, NULL, "set sampling.sampler" },
         { "model.sigma_dist=geometric", NULL, NULL, "expected linear or cosine" },
