@@ -46,7 +46,7 @@ typedef struct mcvd_data_config {
 
 typedef struct mcvd_model_config {
     char version[MCVD_CONFIG_TEXT]; /* DDPM | DDIM: the sampler that the authors' configs name */
-    char arch[MCVD_CONFIG_TEXT];    /* unetmore */
+    char arch[MCVD_CONFIG_TEXT];    /* unetmore | unetmore3d | unetmorepseudo3d */
     int64_t ngf;
     mcvd_int_list ch_mult;
     int64_t num_res_blocks;

@@ -78,7 +78,7 @@ static const mcvdi_option rows[] = {
     IGNORED("data", "classes", NULL, "image data sets"),
 
     CHOICE(model, version, "DDPM", "DDPM|DDIM|FPNDM|SMLD", "sampler named by the authors' files"),
-    TEXT(model, arch, "unetmore", "network family; unetmore is the 2D U-Net"),
+    TEXT(model, arch, "unetmore", "unetmore (2D), unetmore3d or unetmorepseudo3d"),
     INT(model, ngf, "32", 4, 4096, "channels of the first level before ch_mult"),
     LIST(model, ch_mult, "1,2,2,2", 1, 64, "channels of each level in units of ngf"),
     INT(model, num_res_blocks, "1", 1, 32, "residual blocks per level on the way down"),
@@ -90,7 +90,8 @@ static const mcvdi_option rows[] = {
     BOOL(model, noise_in_cond, "false", "noise the given frames too"),
     BOOL(model, output_all_frames, "false", "refused when true"),
     BOOL(model, spade, "false", "given frames enter through normalisation layers"),
-    INT(model, spade_dim, "128", 1, 4096, "hidden width of these layers"),
+    INT(model, spade_dim, "128", 1, 4096,
+        "hidden width of these layers; in 3D rounded down to a multiple of num_frames"),
     INT(model, num_classes, "1000", 1, 100000, "diffusion steps T"),
     CHOICE(model, sigma_dist, "linear", "linear|cosine|geometric", "noise schedule"),
     REAL(model, sigma_begin, "0.02", 0, 1000, "linear schedule: beta of the noisiest step"),

@@ -10,30 +10,59 @@
 /* ---- the network ------------------------------------------------------------------------------
  */
 
-/* True settings that this version does not have, and why. */
+/* True settings that cannot work or that this version does not have, and why. */
 static mcvd_status refuse_unavailable(const mcvd_config *config)
 {
-    const mcvd_model_config *m = &config->model;
-
-    if (strcmp(m->arch, "unetmore3d") == 0 || strcmp(m->arch, "unetmorepseudo3d") == 0)
-        return mcvdi_fail(MCVD_E_CONFIG,
-                          "model.arch = %s: 3D networks are not in this version, "
-                          "unetmore is",
-                          m->arch);
-    if (strcmp(m->arch, "unetmore") != 0)
-        return mcvdi_fail(MCVD_E_CONFIG, "model.arch: expected unetmore, found '%s'", m->arch);
-    if (m->spade)
-        return mcvdi_fail(MCVD_E_CONFIG, "model.spade = true is not in this version; with false "
-                                         "the given frames are concatenated");
-    if (m->output_all_frames)
+    if (config->model.output_all_frames)
         return mcvdi_fail(MCVD_E_CONFIG, "model.output_all_frames = true: the network outputs "
-                                         "data.num_frames frames only");
+                                         "data.num_frames frames only, there are no others to "
+                                         "return");
     if (config->data.logit_transform)
         return mcvdi_fail(MCVD_E_CONFIG, "data.logit_transform = true: pixels are rescaled to "
                                          "[-1, 1], and one transform must undo the other");
     if (!config->data.rescaled)
         return mcvdi_fail(MCVD_E_CONFIG, "data.rescaled = false: pixels inside the program are "
                                          "always in [-1, 1]");
+    return MCVD_OK;
+}
+
+static bool is_2d(const mcvd_model_config *m)
+{
+    return strcmp(m->arch, "unetmore") == 0;
+}
+
+static mcvd_status check_arch(const mcvd_model_config *m)
+{
+    if (is_2d(m) || strcmp(m->arch, "unetmore3d") == 0 || strcmp(m->arch, "unetmorepseudo3d") == 0)
+        return MCVD_OK;
+    if (strcmp(m->arch, "unet") == 0)
+        return mcvdi_fail(MCVD_E_CONFIG, "model.arch = unet: a network of an ancestor that the "
+                                         "authors' program does not build either; its "
+                                         "successor is unetmore");
+    return mcvdi_fail(MCVD_E_CONFIG,
+                      "model.arch: expected unetmore, unetmore3d or unetmorepseudo3d, found '%s'",
+                      m->arch);
+}
+
+/* What SPADE and the 3D networks ask of the other keys. */
+static mcvd_status check_variant(const mcvd_config *config)
+{
+    const mcvd_model_config *m = &config->model;
+    const mcvd_data_config *d = &config->data;
+
+    if (m->spade && d->num_frames_cond + d->num_frames_future == 0)
+        return mcvdi_fail(MCVD_E_CONFIG, "model.spade = true needs given frames, found "
+                                         "data.num_frames_cond = 0 and data.num_frames_future = 0");
+    if (m->spade && !is_2d(m) && m->spade_dim < d->num_frames)
+        return mcvdi_fail(MCVD_E_CONFIG,
+                          "model.spade_dim = %" PRId64 ": model.arch = %s divides it by "
+                          "data.num_frames = %" PRId64 " and has nothing left",
+                          m->spade_dim, m->arch, d->num_frames);
+    if (m->space_to_depth > 1 && (m->spade || !is_2d(m)))
+        return mcvdi_fail(MCVD_E_CONFIG,
+                          "model.space_to_depth = %" PRId64 " is for model.arch = unetmore with "
+                          "model.spade = false",
+                          m->space_to_depth);
     return MCVD_OK;
 }
 
@@ -53,6 +82,12 @@ static mcvd_status check_levels(const mcvd_config *config)
                           "data.image_size = %" PRId64 " is not divisible by %" PRId64
                           " = model.space_to_depth %" PRId64 " * 2^%d for %d levels",
                           size, cell, m->space_to_depth, levels - 1, levels);
+    for (int l = 0; l < levels; l++)
+        if (m->ngf * m->ch_mult.values[l] < 4)
+            return mcvdi_fail(MCVD_E_CONFIG,
+                              "model.ngf = %" PRId64 " and model.ch_mult = %d: level %d has "
+                              "%" PRId64 " channels, a norm needs 4",
+                              m->ngf, m->ch_mult.values[l], l, m->ngf * m->ch_mult.values[l]);
     return MCVD_OK;
 }
 
@@ -64,7 +99,8 @@ static bool list_has(const mcvd_int_list *list, int64_t value)
     return false;
 }
 
-/* Attention at the listed widths, and always in the middle, at the last level's width. */
+/* Attention at the listed widths, and always in the middle, at the last level's width. Channels
+ * are those of one frame in 3D networks. */
 static mcvd_status check_heads(const mcvd_config *config)
 {
     const mcvd_model_config *m = &config->model;
@@ -80,8 +116,8 @@ static mcvd_status check_heads(const mcvd_config *config)
         if (attends && head > 0 && channels >= head && channels % head)
             return mcvdi_fail(MCVD_E_CONFIG,
                               "model.n_head_channels = %" PRId64 " does not divide the %" PRId64
-                              " channels of level %d, which has attention",
-                              head, channels, l);
+                              " channels%s of level %d, which has attention",
+                              head, channels, is_2d(m) ? "" : " per frame", l);
     }
     return MCVD_OK;
 }
@@ -89,8 +125,12 @@ static mcvd_status check_heads(const mcvd_config *config)
 mcvd_status mcvd_config_check_network(const mcvd_config *config)
 {
     const mcvd_model_config *m = &config->model;
-    mcvd_status st = refuse_unavailable(config);
+    mcvd_status st = check_arch(m);
 
+    if (st >= 0)
+        st = refuse_unavailable(config);
+    if (st >= 0)
+        st = check_variant(config);
     if (st >= 0 && config->data.channels == 2)
         st = mcvdi_fail(MCVD_E_CONFIG, "data.channels = 2: expected 1 (gray) or 3 (RGB)");
     if (st >= 0)

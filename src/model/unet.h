@@ -1,4 +1,8 @@
-/* The U-Net of model.md, sections 4 to 6, as a graph. */
+/*
+ * The U-Nets of model.md as a graph: 2D, 3D and pseudo-3D, each with the given frames concatenated
+ * or in its normalisation layers (SPADE). One construction: they differ in what a convolution, a
+ * norm and an attention layer is, and in how many frames an activation holds.
+ */
 #ifndef MCVDI_UNET_H
 #define MCVDI_UNET_H
 
@@ -6,10 +10,11 @@
 
 #include "graph/graph.h"
 
-enum { MCVDI_MAX_STAGES = 1024, MCVDI_STAGE_NAME = 64 };
+enum { MCVDI_MAX_STAGES = 8192, MCVDI_STAGE_NAME = 64 };
 
 typedef struct mcvdi_stage {
     char name[MCVDI_STAGE_NAME]; /* "all_modules.3.Conv_0" */
+    /* Channels-last; as [N, C, H, W] its numbers are in the reference's order. */
     mcvdi_value_id value;
 } mcvdi_stage;
 

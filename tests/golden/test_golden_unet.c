@@ -1,4 +1,4 @@
-/* The concatenating U-Net against the reference: outputs, stages and gradients of each case. */
+/* Every U-Net against the reference: outputs, stages and gradients of each case. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -52,7 +52,7 @@ static double output_tolerance(const float *b, size_t n)
 typedef struct golden_case {
     mcvd_config config;
     mcvd_safetensors *io;
-    float *x, *cond, *mask;
+    float *x, *cond, *cond_noise, *mask;
     double *t;
     mcvd_tensor x_tensor;
 } golden_case;
@@ -81,8 +81,12 @@ static void open_case(golden_case *c, const char *name)
     c->x = nhwc(&c->x_tensor);
     c->cond = nhwc(&cond);
     c->t = calloc(c->x_tensor.shape[0], sizeof *c->t);
-    c->mask = NULL;
+    c->mask = c->cond_noise = NULL;
     set_labels(c, "labels");
+    if (mcvd_safetensors_has(c->io, "cond_noise")) {
+        const mcvd_tensor noise = get(c->io, "cond_noise");
+        c->cond_noise = nhwc(&noise);
+    }
     if (mcvd_safetensors_has(c->io, "cond_mask")) {
         const mcvd_tensor mask = get(c->io, "cond_mask");
         c->mask = calloc(mask.shape[0], sizeof *c->mask);
@@ -96,6 +100,7 @@ static void close_case(golden_case *c)
     mcvd_safetensors_close(&c->io);
     free(c->x);
     free(c->cond);
+    free(c->cond_noise);
     free(c->t);
     free(c->mask);
 }
@@ -106,7 +111,9 @@ static void check_output(golden_case *c, mcvd_network *net, const float *mask, c
     const mcvd_tensor want = get(c->io, expected);
     float *wanted = nhwc(&want);
     float *out = malloc(n * sizeof *out);
-    const mcvd_network_input in = { .x = c->x, .t = c->t, .cond = c->cond, .cond_mask = mask };
+    const mcvd_network_input in = {
+        .x = c->x, .t = c->t, .cond = c->cond, .cond_mask = mask, .cond_noise = c->cond_noise
+    };
 
     CHECK_OK(mcvd_network_forward(net, &in, out));
     CHECK_ALL_CLOSE(out, wanted, n, output_tolerance(wanted, n));
@@ -114,16 +121,22 @@ static void check_output(golden_case *c, mcvd_network *net, const float *mask, c
     free(wanted);
 }
 
+/* How a network is made ready; each way is a graph of its own. */
+typedef struct variant {
+    bool no_onednn;
+    bool stages;
+} variant;
+
 static mcvd_network *open_network(const golden_case *c, const char *name, const char *weights,
-                                  bool no_onednn)
+                                  variant how)
 {
     mcvd_model *model = NULL;
     mcvd_network *net = NULL;
     const mcvd_network_config nc = { .batch = c->x_tensor.shape[0],
                                      .height = c->x_tensor.shape[2],
                                      .width = c->x_tensor.shape[3],
-                                     .keep_stages = true,
-                                     .no_onednn = no_onednn };
+                                     .keep_stages = how.stages,
+                                     .no_onednn = how.no_onednn };
 
     CHECK_OK(mcvd_model_load(&model, case_path(name, weights), &c->config));
     CHECK_OK(mcvd_network_create(&net, model, &nc));
@@ -131,7 +144,8 @@ static mcvd_network *open_network(const golden_case *c, const char *name, const 
     return net;
 }
 
-/* Every stage that both sides have; the file holds the first sample of most of them. */
+/* Every stage that both sides have, in the order of the file, which holds the first sample of most
+ * of them. */
 static void check_stages(mcvd_network *net, const char *name)
 {
     mcvd_safetensors *file = NULL;
@@ -146,27 +160,39 @@ static void check_stages(mcvd_network *net, const char *name)
             continue;
         const mcvd_tensor theirs = get(file, stage_name);
         const size_t n = mcvd_tensor_numel(&theirs);
-        float *wanted = theirs.ndim == 4 ? nhwc(&theirs) : malloc(n * sizeof *wanted);
-        if (theirs.ndim != 4)
-            memcpy(wanted, theirs.data, n * sizeof *wanted);
-        CHECK_TRUE(n <= mcvd_tensor_numel(&ours));
-        check_all_close(__FILE__, __LINE__, stage_name, ours.data, wanted, n,
-                        output_tolerance(wanted, n));
-        free(wanted);
+        const size_t all = mcvd_tensor_numel(&ours);
+        float *values = malloc(all * sizeof *values);
+        CHECK_TRUE(values && (n == all || n * mcvd_network_batch(net) == all));
+        mcvd_tensor_to_nchw(values, ours.data, ours.shape[0], ours.shape[3],
+                            ours.shape[1] * ours.shape[2]);
+        check_all_close(__FILE__, __LINE__, stage_name, values, theirs.data, n,
+                        output_tolerance(theirs.data, n));
+        free(values);
         compared++;
     }
     CHECK_EQ(compared, mcvd_safetensors_count(file)); /* none of theirs is missing */
     mcvd_safetensors_close(&file);
 }
 
-static void check_case(const char *name, bool no_onednn)
+static bool has_ema(const golden_case *c)
+{
+    return mcvd_safetensors_has(c->io, "out_model");
+}
+
+static const char *weights_of(const golden_case *c)
+{
+    return has_ema(c) ? "weights_ema.safetensors" : "weights_model.safetensors";
+}
+
+static void check_case(const char *name, variant how)
 {
     golden_case c;
 
     open_case(&c, name);
-    mcvd_network *net = open_network(&c, name, "weights_ema.safetensors", no_onednn);
+    mcvd_network *net = open_network(&c, name, weights_of(&c), how);
     check_output(&c, net, c.mask, "out");
-    check_stages(net, name);
+    if (how.stages)
+        check_stages(net, name);
     if (mcvd_safetensors_has(c.io, "out_default_mask"))
         check_output(&c, net, NULL, "out_default_mask");
     if (mcvd_safetensors_has(c.io, "labels_frac")) {
@@ -175,9 +201,37 @@ static void check_case(const char *name, bool no_onednn)
         set_labels(&c, "labels");
     }
     mcvd_network_free(&net);
-    net = open_network(&c, name, "weights_model.safetensors", no_onednn);
-    check_output(&c, net, c.mask, "out_model");
-    mcvd_network_free(&net);
+    if (has_ema(&c)) {
+        net = open_network(&c, name, "weights_model.safetensors", how);
+        check_output(&c, net, c.mask, "out_model");
+        mcvd_network_free(&net);
+    }
+    close_case(&c);
+}
+
+/* The order of our parameters is the order of the reference's state, buffers left out. */
+static void check_parameter_order(const char *name)
+{
+    golden_case c;
+    mcvd_model *model = NULL;
+    mcvd_safetensors *file = NULL;
+    size_t next = 0;
+
+    open_case(&c, name);
+    CHECK_OK(mcvd_model_load(&model, case_path(name, weights_of(&c)), &c.config));
+    CHECK_OK(mcvd_safetensors_open(&file, case_path(name, weights_of(&c))));
+    for (size_t i = 0; i < mcvd_safetensors_count(file); i++) {
+        const char *ours = NULL;
+        const char *theirs = mcvd_safetensors_name(file, i);
+        mcvd_tensor shape;
+        if (strncmp(theirs, "unet.all_modules.", 17) != 0)
+            continue;
+        CHECK_OK(mcvd_model_tensor(model, next++, &ours, &shape));
+        assert_string_equal(ours, theirs);
+    }
+    CHECK_EQ(next, mcvd_model_num_tensors(model));
+    mcvd_safetensors_close(&file);
+    mcvd_model_free(&model);
     close_case(&c);
 }
 
@@ -277,29 +331,52 @@ static void check_gradients(const char *name, bool no_onednn)
     close_case(&c);
 }
 
+static const char *const names[] = {
+    "concat_rgb",         "concat_gray",           "concat_condemb", "concat_notime",
+    "spade_rgb",          "full3d_gray",           "pseudo3d_rgb",   "spade_full3d_gray",
+    "spade_pseudo3d_rgb", "spade_noisecond_noema",
+};
+enum { NUM_CASES = sizeof names / sizeof *names };
+
 static void outputs_and_stages(void **state)
 {
-    static const char *const names[] = { "concat_rgb", "concat_gray", "concat_condemb",
-                                         "concat_notime" };
     (void)state;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    for (size_t i = 0; i < NUM_CASES; i++)
         for (int no_onednn = 0; no_onednn < 2; no_onednn++)
-            check_case(names[i], no_onednn);
+            check_case(names[i], (variant) { .no_onednn = no_onednn, .stages = true });
+}
+
+static void outputs_without_stages(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < NUM_CASES; i++)
+        for (int no_onednn = 0; no_onednn < 2; no_onednn++)
+            check_case(names[i], (variant) { .no_onednn = no_onednn });
+}
+
+static void parameter_order(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < NUM_CASES; i++)
+        check_parameter_order(names[i]);
 }
 
 static void gradients(void **state)
 {
+    static const char *const with_gradients[] = { "concat_rgb", "concat_condemb", "spade_rgb",
+                                                  "full3d_gray", "pseudo3d_rgb" };
     (void)state;
-    for (int no_onednn = 0; no_onednn < 2; no_onednn++) {
-        check_gradients("concat_rgb", no_onednn);
-        check_gradients("concat_condemb", no_onednn);
-    }
+    for (size_t i = 0; i < sizeof with_gradients / sizeof *with_gradients; i++)
+        for (int no_onednn = 0; no_onednn < 2; no_onednn++)
+            check_gradients(with_gradients[i], no_onednn);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(outputs_and_stages),
+        cmocka_unit_test(outputs_without_stages),
+        cmocka_unit_test(parameter_order),
         cmocka_unit_test(gradients),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

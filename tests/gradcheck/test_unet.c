@@ -222,6 +222,50 @@ static void with_cells_and_three_levels(void **state)
     check_network(&config, "seed 4");
 }
 
+static void spade(void **state)
+{
+    const mcvd_config config = tiny_variant("unetmore", true);
+
+    (void)state;
+    check_network(&config, "spade");
+}
+
+static void full_3d(void **state)
+{
+    const mcvd_config config = tiny_variant("unetmore3d", false);
+
+    (void)state;
+    check_network(&config, "3d");
+}
+
+static void pseudo_3d(void **state)
+{
+    mcvd_config config = tiny_variant("unetmorepseudo3d", false);
+
+    (void)state;
+    config.data.channels = 3;
+    config.model.dropout = 0.1;
+    check_network(&config, "pseudo 3d");
+}
+
+static void spade_full_3d(void **state)
+{
+    const mcvd_config config = tiny_variant("unetmore3d", true);
+
+    (void)state;
+    check_network(&config, "spade 3d");
+}
+
+static void spade_pseudo_3d_without_timestep(void **state)
+{
+    mcvd_config config = tiny_variant("unetmorepseudo3d", true);
+
+    (void)state;
+    config.model.time_conditional = false;
+    config.model.ch_mult = (mcvd_int_list) { 1, { 1 } };
+    check_network(&config, "spade pseudo 3d");
+}
+
 /* A gradient that is wrong by 5 % is noticed. */
 static void notices_a_wrong_gradient(void **state)
 {
@@ -249,6 +293,11 @@ int main(void)
         cmocka_unit_test(without_dropout),
         cmocka_unit_test(with_dropout_and_mask_embedding),
         cmocka_unit_test(with_cells_and_three_levels),
+        cmocka_unit_test(spade),
+        cmocka_unit_test(full_3d),
+        cmocka_unit_test(pseudo_3d),
+        cmocka_unit_test(spade_full_3d),
+        cmocka_unit_test(spade_pseudo_3d_without_timestep),
         cmocka_unit_test(notices_a_wrong_gradient),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
