@@ -11,6 +11,7 @@
     X(metrics, "PSNR and SSIM of a video, or a folder of them, against the truth")    \
     X(eval, "benchmark a model beside copying, mean, black and linear extrapolation") \
     X(forward, "run the network once on tensors from a file")                         \
+    X(import, "make a model file of the authors' PyTorch checkpoint")                 \
     X(export, "hand a model over to the authors' PyTorch code")                       \
     X(info, "what a model, checkpoint, run, video, data set or configuration is")     \
     X(bench, "time a network against the peak of this processor")                     \

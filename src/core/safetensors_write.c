@@ -1,4 +1,4 @@
-#include <mcvd/safetensors.h>
+#include "core/safetensors_write.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -26,8 +26,9 @@ typedef struct job {
     size_t num_entries;
     const mcvd_safetensors_meta *meta;
     size_t num_meta;
-    size_t *sizes;   /* bytes of each entry */
-    size_t *offsets; /* where each begins in the data part */
+    const mcvdi_safetensors_source *source; /* NULL: the entries have their data */
+    size_t *sizes;                          /* bytes of each entry */
+    size_t *offsets;                        /* where each begins in the data part */
     text header;
 } job;
 
@@ -138,7 +139,7 @@ static mcvd_status measure(const job *j, size_t i)
 
     for (int axis = 0; fits && axis < tensor->ndim; axis++)
         fits = mcvdi_mul_size(&bytes, bytes, tensor->shape[axis]);
-    if (!fits || (bytes && !tensor->data))
+    if (!fits || (bytes && !tensor->data && !j->source))
         return mcvdi_fail(MCVD_E_FORMAT, "%s: tensor '%s': wrong dtype, shape or no data", j->path,
                           j->entries[i].name);
     j->sizes[i] = bytes;
@@ -221,6 +222,14 @@ static mcvd_status build_header(job *j)
 
 /* ---- writing ---- */
 
+static mcvd_status write_entry(const job *j, mcvdi_atomic_file *file, size_t i)
+{
+    const void *data = j->entries[i].tensor.data;
+    const mcvd_status st = j->source ? j->source->get(j->source->user, i, &data) : MCVD_OK;
+
+    return st < 0 ? st : mcvdi_atomic_write(file, data, j->sizes[i]);
+}
+
 static mcvd_status write_parts(const job *j, mcvdi_atomic_file *file)
 {
     unsigned char length[LENGTH_BYTES];
@@ -233,7 +242,7 @@ static mcvd_status write_parts(const job *j, mcvdi_atomic_file *file)
     for (size_t width = MAX_ELEMENT_BYTES; width; width /= 2)
         for (size_t i = 0; i < j->num_entries && st >= 0; i++)
             if (element_bytes(j, i) == width)
-                st = mcvdi_atomic_write(file, j->entries[i].tensor.data, j->sizes[i]);
+                st = write_entry(j, file, i);
     return st;
 }
 
@@ -266,6 +275,18 @@ static mcvd_status write_file(const job *j, bool overwrite)
     return st;
 }
 
+static mcvd_status write_job(job *j, bool overwrite)
+{
+    mcvd_status st = prepare(j);
+
+    if (st >= 0)
+        st = write_file(j, overwrite);
+    mcvdi_free(j->header.bytes);
+    mcvdi_free(j->offsets);
+    mcvdi_free(j->sizes);
+    return st;
+}
+
 mcvd_status mcvd_safetensors_write(const char *path, const mcvd_safetensors_entry *entries,
                                    size_t num_entries, const mcvd_safetensors_meta *meta,
                                    size_t num_meta, bool overwrite)
@@ -276,11 +297,18 @@ mcvd_status mcvd_safetensors_write(const char *path, const mcvd_safetensors_entr
               .meta = meta,
               .num_meta = num_meta };
 
-    mcvd_status st = prepare(&j);
-    if (st >= 0)
-        st = write_file(&j, overwrite);
-    mcvdi_free(j.header.bytes);
-    mcvdi_free(j.offsets);
-    mcvdi_free(j.sizes);
-    return st;
+    return write_job(&j, overwrite);
+}
+
+mcvd_status mcvdi_safetensors_write_from(const char *path, const mcvdi_safetensors_source *source,
+                                         bool overwrite)
+{
+    job j = { .path = path,
+              .entries = source->entries,
+              .num_entries = source->num_entries,
+              .meta = source->meta,
+              .num_meta = source->num_meta,
+              .source = source };
+
+    return write_job(&j, overwrite);
 }

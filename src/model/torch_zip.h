@@ -1,0 +1,24 @@
+/* The zip container of a PyTorch file; the only includer of libzip. */
+#ifndef MCVDI_TORCH_ZIP_H
+#define MCVDI_TORCH_ZIP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/status.h"
+
+typedef struct mcvdi_torch_zip mcvdi_torch_zip;
+
+/* Open and check the list of entries: names that stay inside, none twice, one <prefix>/data.pkl,
+ * everything stored as it is. MCVD_E_MODEL, MCVD_E_NOMEM. */
+mcvd_status mcvdi_torch_zip_open(mcvdi_torch_zip **out, const char *path);
+void mcvdi_torch_zip_close(mcvdi_torch_zip **zip);
+
+/* Bytes of <prefix>/<name>; false when there is no such entry. */
+bool mcvdi_torch_zip_size(const mcvdi_torch_zip *zip, const char *name, size_t *bytes);
+
+/* Read the whole entry, which has exactly this size, and compare its CRC. */
+mcvd_status mcvdi_torch_zip_read(mcvdi_torch_zip *zip, const char *name, void *to, size_t bytes);
+
+#endif
