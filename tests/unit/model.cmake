@@ -2,3 +2,6 @@ mcvd_add_test(NAME unit_half SOURCES unit/test_half.c AREAS model ops graph core
 mcvd_add_test(NAME unit_model SOURCES unit/test_model.c AREAS model ops graph core TIMEOUT 300)
 mcvd_add_test(NAME unit_noise_in_cond SOURCES unit/test_noise_in_cond.c
     AREAS model ops graph diffusion core)
+mcvd_add_test(NAME unit_configs SOURCES unit/test_configs.c AREAS model ops graph core)
+target_compile_definitions(unit_configs PRIVATE
+    MCVD_TEST_CONFIGS="${PROJECT_SOURCE_DIR}/configs")
