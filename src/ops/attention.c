@@ -7,6 +7,7 @@
  *
  * Only a tile of rows of S exists at a time; backward recomputes it. Heads and samples run in
  * parallel, in backward too, where a head's dK and dV grow tile by tile in order.
+ * Heads of a few positions (attention over time has thousands) are a kernel call each.
  */
 #include <math.h>
 #include <omp.h>
@@ -54,6 +55,11 @@ static attention_plan make_plan(const mcvdi_node *node)
     return p;
 }
 
+static bool is_short(const attention_plan *p)
+{
+    return p->length <= MCVDI_SHORT_LENGTH;
+}
+
 static size_t tile_floats(const attention_plan *p)
 {
     return (p->tile_rows * p->length + 15) & ~(size_t)15;
@@ -65,6 +71,8 @@ static mcvd_status attention_setup(mcvdi_node *node, mcvdi_graph_mode mode)
 
     attrs->threads = mcvdi_threads_count();
     const attention_plan p = make_plan(node);
+    if (is_short(&p))
+        return MCVD_OK;
     node->scratch_bytes =
         (size_t)attrs->threads * tile_floats(&p) * sizeof(float) * (mode == MCVDI_TRAIN ? 2 : 1);
     return MCVD_OK;
@@ -149,11 +157,39 @@ static void forward_tile(const mcvdi_node *node, const attention_plan *p, size_t
     tile_times(p, tile, node->x[V] + head, node->y + head + first * p->channels, rows, false);
 }
 
+static mcvdi_short_head short_head(const mcvdi_node *node, const attention_plan *p, size_t head)
+{
+    return (mcvdi_short_head) { .length = p->length,
+                                .d = p->d,
+                                .stride = p->channels,
+                                .scale = p->scale,
+                                .q = node->x[Q] + head,
+                                .k = node->x[K] + head,
+                                .v = node->x[V] + head };
+}
+
+static void forward_short(const mcvdi_node *node, const attention_plan *p)
+{
+    const mcvdi_kernels *k = mcvdi_kernels_get();
+
+#pragma omp parallel for schedule(static)
+    for (size_t t = 0; t < p->tasks; t++) {
+        const size_t head = head_offset(p, t);
+        mcvdi_short_head h = short_head(node, p, head);
+        h.y = node->y + head;
+        k->short_attention(&h);
+    }
+}
+
 static mcvd_status attention_forward(mcvdi_node *node)
 {
     const attention_plan p = make_plan(node);
     const size_t tiles = mcvdi_pieces(p.length, p.tile_rows);
 
+    if (is_short(&p)) {
+        forward_short(node, &p);
+        return MCVD_OK;
+    }
 #pragma omp parallel for schedule(static) num_threads(p.threads)
     for (size_t t = 0; t < p.tasks * tiles; t++)
         forward_tile(node, &p, head_offset(&p, t / tiles), t % tiles * p.tile_rows,
@@ -188,6 +224,25 @@ static void backward_head(const mcvdi_node *node, const attention_plan *p, size_
     }
 }
 
+static void backward_short(const mcvdi_node *node, const attention_plan *p, const bool add[3])
+{
+    const mcvdi_kernels *k = mcvdi_kernels_get();
+
+#pragma omp parallel for schedule(static)
+    for (size_t t = 0; t < p->tasks; t++) {
+        const size_t head = head_offset(p, t);
+        mcvdi_short_head h = short_head(node, p, head);
+        h.dy = node->dy + head;
+        h.dq = node->dx[Q] ? node->dx[Q] + head : NULL;
+        h.dk = node->dx[K] ? node->dx[K] + head : NULL;
+        h.dv = node->dx[V] ? node->dx[V] + head : NULL;
+        h.add_q = add[Q];
+        h.add_k = add[K];
+        h.add_v = add[V];
+        k->short_attention_back(&h);
+    }
+}
+
 /* Inputs that are the same tensor share a gradient: it starts from zero and everybody adds. */
 static void prepare_shared(const mcvdi_node *node, bool add[3])
 {
@@ -211,6 +266,10 @@ static mcvd_status attention_backward(mcvdi_node *node)
     bool add[3];
 
     prepare_shared(node, add);
+    if (is_short(&p)) {
+        backward_short(node, &p, add);
+        return MCVD_OK;
+    }
     if (p.tasks < (size_t)p.threads) { /* few heads: the products are parallel inside */
         for (size_t t = 0; t < p.tasks; t++)
             backward_head(node, &p, head_offset(&p, t), add, scratch);

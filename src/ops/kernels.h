@@ -52,6 +52,18 @@ typedef struct mcvdi_spade_gradients {
     bool add_x, add_gamma, add_beta;
 } mcvdi_spade_gradients;
 
+/* One head of one sample in attention over at most MCVDI_SHORT_LENGTH positions: rows of d floats,
+ * `stride` apart. */
+enum { MCVDI_SHORT_LENGTH = 32 };
+typedef struct mcvdi_short_head {
+    size_t length, d, stride;
+    float scale;
+    const float *q, *k, *v, *dy;
+    float *y;            /* forward */
+    float *dq, *dk, *dv; /* backward; NULL where nobody asks; may be the same where they add */
+    bool add_q, add_k, add_v;
+} mcvdi_short_head;
+
 typedef struct mcvdi_philox_stream {
     uint32_t key[2];
     uint32_t stream[2];
@@ -102,6 +114,10 @@ typedef struct mcvdi_kernels {
     void (*softmax_row)(float *s, float scale, size_t n);
     /* dp = scale * p (dp - sum p dp), in place: from gradient of weights to gradient of scores. */
     void (*softmax_back_row)(float *dp, const float *p, float scale, size_t n);
+
+    /* y = softmax(scale q k') v, and its gradients. */
+    void (*short_attention)(const mcvdi_short_head *h);
+    void (*short_attention_back)(const mcvdi_short_head *h);
 
     /* t = r0 + 3 r1 + 3 r2 + r3; t = r0 + 3 r1. */
     void (*fir_mix4)(float *t, const float *const rows[4], size_t n);

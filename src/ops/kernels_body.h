@@ -453,6 +453,8 @@ static void softmax_back_row(float *restrict dp, const float *restrict p, float 
         dp[i] = scale * (p[i] * (dp[i] - dot));
 }
 
+#include "ops/kernels_short.h"
+
 /* --- FIR resampling --- */
 
 static void fir_mix4(float *restrict t, const float *const rows[4], size_t n)
@@ -613,6 +615,8 @@ const mcvdi_kernels KERNELS_TABLE = {
     .spade_back_apply = spade_back_apply,
     .softmax_row = softmax_row,
     .softmax_back_row = softmax_back_row,
+    .short_attention = short_attention,
+    .short_attention_back = short_attention_back,
     .fir_mix4 = fir_mix4,
     .fir_mix2 = fir_mix2,
     .fir_down_row = fir_down_row,

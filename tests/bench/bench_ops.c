@@ -43,6 +43,32 @@ static mcvdi_value_id build_plain_norm(mcvdi_graph *g, mcvdi_value_id x)
     return mcvdi_group_norm(g, x, &spec);
 }
 
+static mcvdi_value_id build_spade(mcvdi_graph *g, mcvdi_value_id x)
+{
+    const mcvdi_dims d = mcvdi_graph_dims(g, x);
+    const mcvdi_spade_norm_spec spec = { mcvdi_graph_input(g, d), mcvdi_graph_input(g, d),
+                                         mcvdi_graph_input(g, (mcvdi_dims) { d.n, 1, 1, 2 * d.c }),
+                                         1e-6, true };
+    return mcvdi_spade_norm(g, x, &spec);
+}
+
+static mcvdi_value_id build_one_head(mcvdi_graph *g, mcvdi_value_id x)
+{
+    const mcvdi_dims d = mcvdi_graph_dims(g, x);
+    return mcvdi_attention(g, x, mcvdi_graph_input(g, d), mcvdi_graph_input(g, d), 1);
+}
+
+static mcvdi_value_id build_frame_mix(mcvdi_graph *g, mcvdi_value_id x)
+{
+    const mcvdi_frame_mix_spec spec = { "mix", 7, 5, 4 };
+    return mcvdi_frame_mix(g, x, &spec);
+}
+
+static mcvdi_value_id build_to_channels(mcvdi_graph *g, mcvdi_value_id x)
+{
+    return mcvdi_rows_to_frames(g, x, 7);
+}
+
 static mcvdi_value_id build_attention(mcvdi_graph *g, mcvdi_value_id x)
 {
     return mcvdi_attention(g, x, x, x, mcvdi_graph_dims(g, x).c / 64);
@@ -77,6 +103,13 @@ static const bench benches[] = {
     { "norm+silu 8x8x512 n16", { 16, 8, 8, 512 }, build_norm, 2, 3 },
     { "norm+silu 64x64x12 n16", { 16, 64, 64, 12 }, build_norm, 2, 3 },
     { "norm 32x32x256 n16", { 16, 32, 32, 256 }, build_plain_norm, 2, 3 },
+    { "norm 1x7x24 n4096", { 4096, 1, 7, 24 }, build_plain_norm, 2, 3 },
+    { "spade+silu 64x64x192 n1", { 1, 64, 64, 192 }, build_spade, 4, 7 },
+    { "spade+silu 64x64x192 n8", { 8, 64, 64, 192 }, build_spade, 4, 7 },
+    { "spade+silu 8x8x512 n8", { 8, 8, 8, 512 }, build_spade, 4, 7 },
+    { "spade+silu 320x64x12 n4", { 4, 320, 64, 12 }, build_spade, 4, 7 },
+    { "mix 7 to 5 64x64x24 n4", { 4, 448, 64, 24 }, build_frame_mix, 12.0 / 7, 24.0 / 7 },
+    { "rows to frames 7x64x64x24", { 1, 448, 64, 24 }, build_to_channels, 2, 2 },
     { "fir down 64x64x192 n16", { 16, 64, 64, 192 }, mcvdi_fir_down, 1.25, 1.25 },
     { "fir up 32x32x192 n16", { 16, 32, 32, 192 }, mcvdi_fir_up, 5, 5 },
     { "dropout 64x64x192 n16", { 16, 64, 64, 192 }, build_dropout, 2, 2 },
@@ -84,6 +117,9 @@ static const bench benches[] = {
     { "concat 64x64x192 n16", { 16, 64, 64, 192 }, build_concat, 4, 4 },
     { "silu 1x1x4096 n16", { 16, 1, 1, 4096 }, mcvdi_silu, 2, 3 },
     { "nin 32x32x256 n16", { 16, 32, 32, 256 }, build_nin, 2, 3 },
+    { "nin 1x7x24 n4096", { 4096, 1, 7, 24 }, build_nin, 2, 3 },
+    { "attention 1x7x24 n4096", { 4096, 1, 7, 24 }, build_one_head, 0, 0 },
+    { "attention 1x20x96 n1024", { 1024, 1, 20, 96 }, build_one_head, 0, 0 },
     { "attention 32x32x192 n4", { 4, 32, 32, 192 }, build_attention, 0, 0 },
     { "attention 16x16x256 n16", { 16, 16, 16, 256 }, build_attention, 0, 0 },
     { "attention 8x8x512 n16", { 16, 8, 8, 512 }, build_attention, 0, 0 },

@@ -101,6 +101,20 @@ static void test_several_tiles(void **state)
     check_attention("attention tiles", (mcvdi_dims) { 1, 15, 13, 6 }, 2, false);
 }
 
+/* Few positions: the kernels for one head, to both sides of their vector lengths. */
+static void test_short(void **state)
+{
+    (void)state;
+    check_attention("attention short 7", (mcvdi_dims) { 9, 1, 7, 24 }, 1, false);
+    check_attention("attention short 2", (mcvdi_dims) { 5, 1, 2, 12 }, 3, false);
+    check_attention("attention short 16", (mcvdi_dims) { 3, 4, 4, 36 }, 2, false);
+    check_attention("attention short 17", (mcvdi_dims) { 2, 1, 17, 17 }, 1, false);
+    check_attention("attention short 32", (mcvdi_dims) { 2, 4, 8, 6 }, 2, false);
+    check_attention("attention 33", (mcvdi_dims) { 2, 3, 11, 6 }, 2, false);
+    check_attention("attention short one", (mcvdi_dims) { 4, 1, 1, 6 }, 1, false);
+    check_attention("attention short shared", (mcvdi_dims) { 4, 1, 9, 18 }, 3, true);
+}
+
 static void test_shared_inputs(void **state)
 {
     (void)state;
@@ -124,9 +138,9 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_heads),         cmocka_unit_test(test_one_task),
-        cmocka_unit_test(test_several_tiles), cmocka_unit_test(test_shared_inputs),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_heads),         cmocka_unit_test(test_short),
+        cmocka_unit_test(test_one_task),      cmocka_unit_test(test_several_tiles),
+        cmocka_unit_test(test_shared_inputs), cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -181,6 +181,41 @@ static void call_softmax_back(const mcvdi_kernels *k, arena *m, shape s)
     k->softmax_back_row(m->out + 1, m->a + 1, 0.3f, s.n);
 }
 
+/* Lengths up to 32, d up to 19, a stride of one more; heads of q, k, v, dy in their buffers. */
+static mcvdi_short_head short_head(const arena *m, shape s)
+{
+    const size_t d = s.n % 19 + 1;
+
+    return (mcvdi_short_head) { .length = (s.n + 5 * s.rows) % MCVDI_SHORT_LENGTH + 1,
+                                .d = d,
+                                .stride = d + 1,
+                                .scale = 0.3f,
+                                .q = m->a + 1,
+                                .k = m->b + 1,
+                                .v = m->c + 1,
+                                .dy = m->d + 1,
+                                .add_q = s.add,
+                                .add_k = s.flag,
+                                .add_v = !s.add };
+}
+
+static void call_short_attention(const mcvdi_kernels *k, arena *m, shape s)
+{
+    mcvdi_short_head h = short_head(m, s);
+    h.y = m->out + 1;
+    k->short_attention(&h);
+}
+
+static void call_short_attention_back(const mcvdi_kernels *k, arena *m, shape s)
+{
+    mcvdi_short_head h = short_head(m, s);
+    const size_t size = h.length * h.stride;
+    h.dq = m->out + 1;
+    h.dk = s.rows == 1 ? NULL : h.dq + size;
+    h.dv = h.dq + 2 * size;
+    k->short_attention_back(&h);
+}
+
 static void call_fir_mix(const mcvdi_kernels *k, arena *m, shape s)
 {
     const float *const rows[4] = { m->a + 1, m->b + 1, m->c + 1, m->d + 1 };
@@ -216,8 +251,10 @@ static void call_dropout(const mcvdi_kernels *k, arena *m, shape s)
 typedef struct kernel_case {
     const char *name;
     call run;
-    size_t outputs_per_row; /* floats written = n, or n * rows * this */
+    size_t outputs_per_row; /* floats written = n, or n * rows * this; or so many SHORT_HEADS */
 } kernel_case;
+
+enum { SHORT_HEADS = 1000 };
 
 static const kernel_case cases[] = {
     { "sum_scaled", call_sum_scaled, 0 },
@@ -233,6 +270,8 @@ static const kernel_case cases[] = {
     { "spade_back_apply", call_spade_back_apply, 3 },
     { "softmax_row", call_softmax, 0 },
     { "softmax_back_row", call_softmax_back, 0 },
+    { "short_attention", call_short_attention, SHORT_HEADS },
+    { "short_attention_back", call_short_attention_back, 3 * SHORT_HEADS },
     { "fir_mix", call_fir_mix, 0 },
     { "fir_down_row", call_fir_down, 1 },
     { "fir_up_row", call_fir_up, 2 },
@@ -267,7 +306,12 @@ static bool same_doubles(const double *a, const double *b, size_t n, size_t *whe
 static bool outside_untouched(const arena *after, const arena *before, const kernel_case *c,
                               shape s)
 {
-    const size_t written = c->outputs_per_row ? c->outputs_per_row * s.n * s.rows : s.n;
+    size_t written = c->outputs_per_row ? c->outputs_per_row * s.n * s.rows : s.n;
+
+    if (c->outputs_per_row >= SHORT_HEADS) {
+        const mcvdi_short_head h = short_head(after, s);
+        written = c->outputs_per_row / SHORT_HEADS * h.length * h.stride;
+    }
     const size_t end = 1 + written;
 
     return memcmp(after->out, before->out, sizeof(float)) == 0 &&
