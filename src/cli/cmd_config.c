@@ -16,7 +16,7 @@ typedef struct config_args {
 static const mcvdi_arg args[] = {
     { .name = "FILE",
       .type = MCVDI_ARG_TEXT,
-      .help = "configuration in JSON",
+      .help = "configuration in JSON or YAML",
       .offset = offsetof(config_args, file) },
     { .name = "--set",
       .type = MCVDI_ARG_LIST,
@@ -37,10 +37,11 @@ static const mcvdi_arg args[] = {
 static const mcvdi_arg_table table = {
     "config",
     "Print the configuration that a file, --set and --task add up to, checked, as JSON.\n"
-    "Keys are those of the authors' files, and ours beside them.",
+    "Keys are those of the authors' files, and ours beside them; their YAML is read as it is.",
     args,
     sizeof args / sizeof args[0],
     "  mcvd config configs/bair_big.json --set optim.lr=2e-4\n"
+    "  mcvd config config.yml --task predict+interp >config.json\n"
     "  mcvd config --keys",
 };
 
