@@ -1,7 +1,4 @@
 /* Convolutions of every kind, over frames or apart, whole and in two shares; both backends. */
-#include <float.h>
-#include <stdlib.h>
-
 #include "ops/ops.h"
 #include "support/check.h"
 #include "support/gradcheck.h"
@@ -199,6 +196,84 @@ static void test_pair(void **state)
                7);
 }
 
+typedef struct first_layer {
+    mcvdi_graph *g;
+    mcvdi_value_id x, cond, y;
+} first_layer;
+
+static const mcvdi_dims first_x = { 2, 16, 16, 15 }, first_cond = { 2, 16, 16, 6 };
+
+static void make_first_layer(first_layer *f, bool pair, bool no_onednn)
+{
+    const mcvdi_graph_options options = { .mode = MCVDI_INFER, .no_onednn = no_onednn };
+    const conv_case conv = { MCVDI_CONV_2D, 0, 3 };
+    const mcvdi_conv_spec spec = make_spec(&conv, 32);
+    static float weight[32 * 21 * 9];
+    static float bias[32];
+
+    CHECK_OK(mcvdi_graph_create(&f->g, &options));
+    f->x = mcvdi_graph_input(f->g, first_x);
+    f->cond = mcvdi_graph_input(f->g, first_cond);
+    if (pair)
+        mcvdi_graph_hold(f->g, f->cond);
+    f->y = pair ? mcvdi_conv_pair(f->g, f->x, f->cond, &spec)
+                : mcvdi_conv(f->g, mcvdi_concat(f->g, f->x, f->cond), &spec);
+    mcvdi_graph_mark_output(f->g, f->y);
+    CHECK_OK(mcvdi_graph_compile(f->g));
+    for (size_t i = 0; i < sizeof weight / sizeof *weight; i++)
+        weight[i] = hashed_gauss("weight", (uint32_t)i);
+    for (size_t i = 0; i < sizeof bias / sizeof *bias; i++)
+        bias[i] = hashed_gauss("bias", (uint32_t)i);
+    CHECK_OK(mcvdi_graph_load_param(f->g, 0, weight));
+    CHECK_OK(mcvdi_graph_load_param(f->g, 1, bias));
+}
+
+static void run_first_layer(const first_layer *f, const char *x, const char *cond)
+{
+    for (size_t i = 0; i < mcvdi_dims_numel(first_x); i++)
+        mcvdi_graph_data(f->g, f->x)[i] = hashed_gauss(x, (uint32_t)i);
+    for (size_t i = 0; cond && i < mcvdi_dims_numel(first_cond); i++)
+        mcvdi_graph_data(f->g, f->cond)[i] = hashed_gauss(cond, (uint32_t)i);
+    if (cond)
+        mcvdi_graph_held_changed(f->g);
+    CHECK_OK(mcvdi_graph_forward(f->g));
+}
+
+static void check_first_layers(const first_layer *a, const first_layer *b)
+{
+    const size_t n = mcvdi_dims_numel(mcvdi_graph_dims(a->g, a->y));
+    const float *y = mcvdi_graph_data(b->g, b->y);
+    double largest = 0.0;
+
+    for (size_t i = 0; i < n; i++)
+        largest = fmax(largest, fabs((double)y[i]));
+    CHECK_ALL_CLOSE(mcvdi_graph_data(a->g, a->y), y, n, 1e-6 * largest);
+}
+
+/* The share of cond is kept over two steps and made again for another cond; each time the sum is
+ * the convolution of both side by side. */
+static void test_held_pair(void **state)
+{
+    (void)state;
+    for (int gemm = 0; gemm < 2; gemm++) {
+        first_layer pair;
+        first_layer whole;
+        make_first_layer(&pair, true, gemm == 1);
+        make_first_layer(&whole, false, gemm == 1);
+        run_first_layer(&pair, "x 1", "cond 1");
+        run_first_layer(&whole, "x 1", "cond 1");
+        check_first_layers(&pair, &whole);
+        run_first_layer(&pair, "x 2", NULL);
+        run_first_layer(&whole, "x 2", NULL);
+        check_first_layers(&pair, &whole);
+        run_first_layer(&pair, "x 2", "cond 2");
+        run_first_layer(&whole, "x 2", "cond 2");
+        check_first_layers(&pair, &whole);
+        mcvdi_graph_free(&pair.g);
+        mcvdi_graph_free(&whole.g);
+    }
+}
+
 /* --- what is refused, what is declared --- */
 
 static void test_rows_that_are_no_frames(void **state)
@@ -276,6 +351,7 @@ int main(void)
         cmocka_unit_test(test_3d),
         cmocka_unit_test(test_time),
         cmocka_unit_test(test_pair),
+        cmocka_unit_test(test_held_pair),
         cmocka_unit_test(test_rows_that_are_no_frames),
         cmocka_unit_test(test_pair_of_unlike_sizes),
         cmocka_unit_test(test_declared),
