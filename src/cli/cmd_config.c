@@ -41,7 +41,7 @@ static const mcvdi_arg_table table = {
     args,
     sizeof args / sizeof args[0],
     "  mcvd config configs/bair_big.json --set optim.lr=2e-4\n"
-    "  mcvd config config.yml --task predict+interp >config.json\n"
+    "  mcvd config config.yml --task predict+generate >config.json\n"
     "  mcvd config --keys",
 };
 
