@@ -6,6 +6,7 @@
 #include <mcvd/config.h>
 #include <mcvd/data.h>
 #include <mcvd/export.h>
+#include <mcvd/footprint.h>
 #include <mcvd/import.h>
 #include <mcvd/log.h>
 #include <mcvd/memory.h>

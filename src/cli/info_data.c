@@ -1,0 +1,92 @@
+/* Videos, folders of pictures and videos, MNIST files. */
+#include "cli/info.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+
+#include <mcvd/data.h>
+#include <mcvd/video.h>
+
+#include "cli/fail.h"
+
+enum { IDX_SHAPE = 128 };
+
+static void put_video(mcvdi_info_answer *to, const mcvd_video_info *v)
+{
+    mcvdi_info_text(to, "format", v->format);
+    mcvdi_info_text(to, "codec", v->codec);
+    mcvdi_info_count(to, "width", v->width);
+    mcvdi_info_count(to, "height", v->height);
+    mcvdi_info_count(to, "rotation", v->rotation);
+    mcvdi_info_yes_no(to, "mirrored", v->mirrored);
+    mcvdi_info_printf(to, "fps", "%d/%d", v->fps_num, v->fps_den);
+    mcvdi_info_count(to, "frames", v->num_frames > 0 ? (double)v->num_frames : NAN);
+    mcvdi_info_yes_no(to, "frames_exact", v->num_frames_exact);
+    mcvdi_info_number(to, "duration_s", v->duration_s > 0.0 ? v->duration_s : NAN);
+    mcvdi_info_text(to, "pixel_format", v->pixel_format);
+    mcvdi_info_text(to, "matrix", v->matrix);
+    mcvdi_info_text(to, "range", v->range);
+}
+
+mcvd_status mcvdi_info_video(mcvdi_info_answer *to)
+{
+    mcvd_video_reader *reader = NULL;
+    mcvd_status st = mcvd_video_reader_open(&reader, to->args->path, NULL);
+
+    if (st < 0)
+        return st;
+    mcvdi_info_text(to, "kind", "video");
+    mcvdi_info_text(to, "file", to->args->path);
+    put_video(to, mcvd_video_reader_info(reader));
+    st = mcvdi_info_finish(to, NULL);
+    mcvd_video_reader_free(&reader);
+    return st;
+}
+
+mcvd_status mcvdi_info_dataset(mcvdi_info_answer *to)
+{
+    mcvd_config config;
+    mcvd_dataset *dataset = NULL;
+
+    mcvd_config_default(&config);
+    mcvd_dataset_config dc = mcvd_dataset_config_default(&config.data);
+    dc.path = to->args->path;
+    dc.num_frames = 1;
+    mcvd_status st = mcvd_dataset_open(&dataset, &dc);
+    if (st < 0)
+        return st;
+    mcvdi_info_text(to, "kind", "data set");
+    mcvdi_info_text(to, "folder", to->args->path);
+    mcvdi_info_text(to, "dataset", mcvd_dataset_name(dataset));
+    mcvdi_info_text(to, "content", mcvd_dataset_describe(dataset));
+    st = mcvdi_info_finish(to, NULL);
+    mcvd_dataset_free(&dataset);
+    return st;
+}
+
+/* An MNIST file: 0, 0, type, number of axes, then the axes as big-endian words, then bytes. */
+mcvd_status mcvdi_info_idx(mcvdi_info_answer *to, const unsigned char *head, double file_bytes)
+{
+    const int axes = head[3];
+    double bytes = 1.0;
+    char shape[IDX_SHAPE];
+    size_t length = 0;
+
+    for (int d = 0; d < axes; d++) {
+        const unsigned char *w = head + 4 + 4 * d;
+        const uint32_t size =
+            (uint32_t)w[0] << 24 | (uint32_t)w[1] << 16 | (uint32_t)w[2] << 8 | w[3];
+        bytes *= size;
+        length += (size_t)snprintf(shape + length, sizeof shape - length, "%s%" PRIu32,
+                                   d ? ", " : "[", size);
+    }
+    snprintf(shape + length, sizeof shape - length, "]");
+    if (file_bytes != bytes + 4.0 + 4.0 * axes)
+        return mcvdi_cli_fail(MCVD_E_FORMAT, "%s: IDX file of %s bytes is %.0f long, expected %.0f",
+                              to->args->path, shape, file_bytes, bytes + 4.0 + 4.0 * axes);
+    mcvdi_info_text(to, "kind", "IDX");
+    mcvdi_info_text(to, "file", to->args->path);
+    mcvdi_info_printf(to, "shape", "%s", shape);
+    return mcvdi_info_finish(to, NULL);
+}
