@@ -27,52 +27,77 @@ typedef enum mcvd_denoise_label {
                               */
 } mcvd_denoise_label;
 
-/* With a = sqrt(ac[t]), s = sqrt(1 - ac[t]): x0 and eps are read from the network's output, then
- * the sampler moves from level t to the next cleaner level. */
+/* Where the steps lie between T - 1 and 0. */
+typedef enum mcvd_spacing {
+    MCVD_SPACING_UNIFORM, /* labels 0, k, 2k, ... < T with k = T / S rounded down: the reference's;
+                           * more than S steps may be taken */
+    MCVD_SPACING_QUADRATIC, /* denser towards the clean end: t_i = (T - 1) (i / (S - 1))^2 */
+    MCVD_SPACING_LOG_SNR    /* equal steps in log(a / s), from the noisiest timestep on */
+} mcvd_spacing;
+
+/* With x = a x0 + s eps at each level (schedule.h): x0 and eps are read from the network's output,
+ * then the method moves from level t to the next cleaner level. */
 typedef struct mcvd_sampler_config {
-    const char *name;       /* "ddpm" | "ddim", see mcvd_sampler_name */
-    const char *prediction; /* what the network outputs: "eps" | "v" | "x0" */
+    const char *name;       /* "ddpm", "ddim", ..., see mcvd_sampler_name */
+    const char *prediction; /* what the network outputs: "eps" | "v" | "x0" | "score" | "flow" */
     size_t max_batch;       /* samples of a run at most, >= 1 */
     size_t numel;           /* values per sample, >= 1 */
-    int num_steps;          /* S: denoising steps; 0 or >= T: all. T / S is rounded down, so that
-                             * more steps may be taken: mcvd_sampler_num_steps is the true count */
-    bool clip;              /* clip the predicted x0 to [-1, 1] */
-    bool recompute_eps_after_clip; /* make eps agree with the clipped x0: eps = (x - a x0) / s */
-    bool denoise;                  /* after the last step: x - s eps(x) */
+    int num_steps;          /* S: denoising steps, at most T; 0: all. mcvd_sampler_num_steps is the
+                             * true count */
+    mcvd_spacing spacing;
+    bool clip;           /* clip the predicted x0 to [-1, 1] */
+    double dynamic_clip; /* with clip, in (0, 1): where this quantile q of |x0| of a sample exceeds
+                          * 1, clip to [-q, q] and divide by q; 0: off */
+    bool clip_state;     /* pndm: clip the state instead of x0, the reference's habit */
+    bool recompute_eps_after_clip; /* ddpm, ddim: make eps agree with the clipped x0: eps = (x - a
+                                    * x0) / s; the other methods always do */
+    bool denoise;                  /* after the last step of a method that leaves noise, and of ddpm
+                                    * and ddim as in the reference: x - s eps(x) */
     mcvd_denoise_label denoise_label;
-    double eta;        /* ddim, [0, 1]: 0 is deterministic, 1 has the variance of ddpm */
-    bool sigma_hat;    /* ddim: the larger noise sqrt(1 - ac[t] / ac[next]), direction of eta = 1 */
-    bool just_beta;    /* ddpm: variance beta instead of that of the posterior */
+    double eta;        /* share of noise; ddim in [0, 1]: 0 is deterministic, 1 has the variance of
+                        * ddpm; euler-maruyama: 0 is the probability flow, 1 the reverse SDE;
+                        * < 0: the method's own, 0 and 1 */
+    bool sigma_hat;    /* ddim: the larger noise, that of just_beta, direction of eta = 1 */
+    bool just_beta;    /* ddpm: the variance of the forward step instead of that of the posterior */
     bool same_noise;   /* the start noise serves in every step */
     double frac_steps; /* (0, 1]: only the last part of the steps; 1 is all */
     double t_min;      /* > 0: noise x again and start later: levels with label < t_min T are left
                         * out; <= 0: off */
-    bool t_min_of_steps; /* the reference's: label < t_min * number of steps */
+    bool t_min_of_steps;     /* the reference's: label < t_min * number of steps */
+    int corrector_steps;     /* pc: Langevin steps before each predictor step */
+    double corrector_snr;    /* pc: r in the size of a corrector step, (0, 1] */
+    bool corrector_of_batch; /* pc: norms averaged over the batch, as published: then a sample
+                              * depends on its neighbours */
+    int steps_per_level;     /* langevin, cas: steps at each noise level */
+    double step_size;        /* langevin, cas: step at the least noisy level, > 0 */
 } mcvd_sampler_config;
 
-/** ddpm, eps, all steps, clip, denoise with the last label; max_batch and numel are 0: set them. */
+/** ddpm, eps, all steps, clip, denoise with the last label; pc 1 x 0.16; langevin 5 x 6.2e-6;
+ * max_batch and numel are 0: set them. */
 MCVD_API mcvd_sampler_config mcvd_sampler_config_default(void);
 
 /** Name and one line of help of sampler i = 0, 1, ...; NULL past the last. */
 MCVD_API const char *mcvd_sampler_name(size_t i);
 MCVD_API const char *mcvd_sampler_help(size_t i);
 
+/** Whether sampler `name` draws noise with this eta, and takes an eta above 0 at all. */
+MCVD_API bool mcvd_sampler_takes_eta(const char *name);
+
 /**
- * Plan the steps and allocate all scratch memory. sched is only read here.
- *
- * Labels 0, k, 2k, ... < T with k = T / S rounded down; in between, ac of the next label takes the
- * place of ac one timestep cleaner, and beta = 1 - ac[t] / ac[next].
+ * Plan the steps and allocate all scratch memory. sched must outlive the sampler.
  *
  * @return MCVD_OK
- *         MCVD_E_CONFIG  unknown name, prediction or denoise_label
- *         MCVD_E_RANGE   a number outside its range, or t_min leaves no step
+ *         MCVD_E_CONFIG  unknown name, prediction or denoise_label; a method that does not suit the
+ *                        process of the schedule, an output that the process does not have; eta
+ *                        above 0 where the method is an ordinary differential equation
+ *         MCVD_E_RANGE   a number outside its range, more steps than timesteps, t_min leaves none
  *         MCVD_E_NOMEM
  */
 MCVD_API mcvd_status mcvd_sampler_create(mcvd_sampler **out, const mcvd_sampler_config *config,
                                          const mcvd_schedule *sched);
 MCVD_API void mcvd_sampler_free(mcvd_sampler **sampler);
 
-/** Steps really taken, and network calls: the steps plus the final denoising call if any. */
+/** Steps really taken, and network calls: one a step or more, plus the final denoising call. */
 MCVD_API int mcvd_sampler_num_steps(const mcvd_sampler *sampler);
 MCVD_API int mcvd_sampler_num_calls(const mcvd_sampler *sampler);
 
@@ -91,7 +116,8 @@ typedef mcvd_status (*mcvd_denoiser_fn)(void *user, const float *x_t, const doub
 typedef mcvd_status (*mcvd_noise_fn)(void *user, size_t draw_index, float *out, size_t batch,
                                      size_t numel);
 
-/** Called after each network call with the state x; anything but 0 stops the run. */
+/** Called after each step with the number of its last network call and the state x; anything but 0
+ * stops the run. */
 typedef int (*mcvd_sampler_progress_fn)(void *user, int call, int num_calls, const float *x);
 
 typedef struct mcvd_sampler_job {
@@ -106,13 +132,7 @@ typedef struct mcvd_sampler_job {
 
 /**
  * Sample. One run at a time per sampler; the result depends on x, the network and the noise only.
- *
- *   ddpm  x <- sqrt(ac') beta / (1 - ac) x0 + sqrt(1 - beta) (1 - ac') / (1 - ac) x + sigma z,
- *         sigma^2 = beta (1 - ac') / (1 - ac); no noise in the last step
- *   ddim  x <- sqrt(ac') x0 + sqrt(1 - ac' - sigma^2) eps + sigma z,
- *         sigma = eta sqrt((1 - ac') / (1 - ac)) sqrt(1 - ac / ac')
- *
- * with ac, ac' at this and at the next cleaner level (1 after the last step).
+ * The equations of each method stand in its file.
  *
  * @param x  [batch, numel]  start noise in, result out; unspecified after a failure
  * @return MCVD_OK
@@ -123,8 +143,6 @@ typedef struct mcvd_sampler_job {
  *         whatever the network or the noise source returned
  *
  * Allocates nothing.
- * Source: Ho et al. 2020, algorithm 2; Song et al. 2021, "Denoising Diffusion Implicit Models",
- * eq. 12 and 16.
  */
 MCVD_API mcvd_status mcvd_sampler_run(mcvd_sampler *sampler, const mcvd_sampler_job *job, float *x);
 

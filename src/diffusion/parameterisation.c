@@ -3,32 +3,55 @@
 #include <math.h>
 #include <string.h>
 
-/* output = eps;  x0 = (x - s eps) / a */
-static mcvdi_output_map map_eps(double a, double s)
+enum {
+    VP = 1u << MCVD_PROCESS_VP,
+    VE = 1u << MCVD_PROCESS_VE,
+    FLOW = 1u << MCVD_PROCESS_FLOW,
+    ALL = VP | VE | FLOW
+};
+
+static void eps_target(mcvd_level level, double *of_x0, double *of_eps)
 {
-    return (
-        mcvdi_output_map) { .target_eps = 1.0, .x0_x = 1.0 / a, .x0_out = -s / a, .eps_out = 1.0 };
+    (void)level;
+    *of_x0 = 0.0;
+    *of_eps = 1.0;
 }
 
-/* output = a eps - s x0;  x0 = a x - s v, eps = s x + a v (Salimans and Ho 2022, appendix D) */
-static mcvdi_output_map map_v(double a, double s)
+static void x0_target(mcvd_level level, double *of_x0, double *of_eps)
 {
-    return (mcvdi_output_map) {
-        .target_x0 = -s, .target_eps = a, .x0_x = a, .x0_out = -s, .eps_x = s, .eps_out = a
-    };
+    (void)level;
+    *of_x0 = 1.0;
+    *of_eps = 0.0;
 }
 
-/* output = x0;  eps = (x - a x0) / s */
-static mcvdi_output_map map_x0(double a, double s)
+/* v = a eps - s x0 (Salimans and Ho 2022, appendix D) */
+static void v_target(mcvd_level level, double *of_x0, double *of_eps)
 {
-    return (
-        mcvdi_output_map) { .target_x0 = 1.0, .x0_out = 1.0, .eps_x = 1.0 / s, .eps_out = -a / s };
+    *of_x0 = -level.s;
+    *of_eps = level.a;
+}
+
+/* score = gradient of log q(x_t | x0) = -eps / s (Vincent 2011) */
+static void score_target(mcvd_level level, double *of_x0, double *of_eps)
+{
+    *of_x0 = 0.0;
+    *of_eps = -1.0 / level.s;
+}
+
+/* velocity of the straight path (1 - tau) x0 + tau eps (Lipman et al. 2023) */
+static void flow_target(mcvd_level level, double *of_x0, double *of_eps)
+{
+    (void)level;
+    *of_x0 = -1.0;
+    *of_eps = 1.0;
 }
 
 static const mcvdi_parameterisation table[] = {
-    { "eps", "the noise, as the published networks", map_eps },
-    { "v", "sqrt(ac) eps - sqrt(1 - ac) x0", map_v },
-    { "x0", "the clean frames", map_x0 },
+    { "eps", "the noise, as the published networks", ALL, false, eps_target },
+    { "v", "a eps - s x0", VP, true, v_target },
+    { "x0", "the clean frames", ALL, true, x0_target },
+    { "score", "the gradient of the log density, -eps / s", VP | VE, false, score_target },
+    { "flow", "the velocity eps - x0", ALL, true, flow_target },
 };
 
 mcvd_status mcvdi_parameterisation_find(const mcvdi_parameterisation **out, const char *name)
@@ -39,14 +62,42 @@ mcvd_status mcvdi_parameterisation_find(const mcvdi_parameterisation **out, cons
             *out = &table[i];
     }
     if (!*out)
-        return mcvdi_fail(MCVD_E_CONFIG, "prediction '%s': known are eps, v and x0",
+        return mcvdi_fail(MCVD_E_CONFIG, "prediction '%s': known are eps, v, x0, score and flow",
                           name ? name : "");
     return MCVD_OK;
 }
 
-mcvdi_output_map mcvdi_parameterisation_at(const mcvdi_parameterisation *param, double ac)
+mcvd_status mcvdi_parameterisation_check(const mcvdi_parameterisation *param,
+                                         const mcvd_schedule *sched)
 {
-    return param->map(sqrt(ac), sqrt(1.0 - ac));
+    const mcvd_process process = mcvd_schedule_process(sched);
+    const int last = mcvd_schedule_num_timesteps(sched) - 1;
+
+    if (!(param->processes >> process & 1u))
+        return mcvdi_fail(MCVD_E_CONFIG, "prediction %s is not defined for a %s process",
+                          param->name, mcvd_process_word(process));
+    if (!param->knows_all_noise && !(mcvd_schedule_level(sched, last).a > 0.0))
+        return mcvdi_fail(MCVD_E_CONFIG,
+                          "prediction %s says nothing about the frames where the schedule is all "
+                          "noise; expected x0, flow or, for a vp process, v",
+                          param->name);
+    return MCVD_OK;
+}
+
+/* x = a x0 + s eps and out = p x0 + q eps, solved for x0 and eps; det = a q - s p. */
+mcvdi_output_map mcvdi_parameterisation_at(const mcvdi_parameterisation *param, mcvd_level level)
+{
+    double p;
+    double q;
+
+    param->target(level, &p, &q);
+    const double det = level.a * q - level.s * p;
+    return (mcvdi_output_map) { .target_x0 = p,
+                                .target_eps = q,
+                                .x0_x = q / det,
+                                .x0_out = -level.s / det,
+                                .eps_x = -p / det,
+                                .eps_out = level.a / det };
 }
 
 mcvd_status mcvdi_training_target(const mcvdi_parameterisation *param, const mcvd_schedule *sched,
@@ -60,10 +111,11 @@ mcvd_status mcvdi_training_target(const mcvdi_parameterisation *param, const mcv
         return st;
 #pragma omp parallel for schedule(static)
     for (ptrdiff_t b = 0; b < batch; b++) {
-        const double ac = mcvd_schedule_alpha_cumprod(sched, steps->t[b]);
-        const mcvdi_output_map map = mcvdi_parameterisation_at(param, ac);
-        const float of_x0 = (float)map.target_x0;
-        const float of_eps = (float)map.target_eps;
+        double p;
+        double q;
+        param->target(mcvd_schedule_level(sched, steps->t[b]), &p, &q);
+        const float of_x0 = (float)p;
+        const float of_eps = (float)q;
         const size_t first = (size_t)b * steps->numel;
 
 #pragma omp simd

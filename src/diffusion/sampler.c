@@ -1,28 +1,43 @@
 #include "diffusion/sampler.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/alloc.h"
 #include "core/checked.h"
 
-enum { NUM_BUFFERS = 3 }; /* x0, eps, noise */
+enum { NUM_SHARED = 3 }; /* x0, eps, noise */
 
 struct mcvd_sampler {
     mcvd_sampler_config config;
+    const mcvd_schedule *sched;
     const mcvdi_sampler_method *method;
     const mcvdi_parameterisation *param;
-    mcvdi_level *levels; /* [num_steps], noisiest first */
-    int num_steps;
-    bool noise_again;            /* t_min: the first step noises x first */
-    double denoise_t;            /* the timestep told in the final call */
-    float *buffers[NUM_BUFFERS]; /* [max_batch, numel] each */
-    double *t;                   /* [max_batch] */
+    mcvdi_step_plan plan;
+    double *call_t; /* [num_calls] the timestep of every call */
+    int num_calls;
+    double denoise_t;          /* the timestep told in the final call */
+    float *shared[NUM_SHARED]; /* [max_batch, numel] each, like own */
+    float *own[MCVDI_MAX_OWN_BUFFERS];
+    float *sorted; /* [numel] with dynamic_clip */
+    double *t;     /* [max_batch] */
 };
 
 static const mcvdi_sampler_method *const methods[] = {
     &mcvdi_sampler_ddpm,
     &mcvdi_sampler_ddim,
+    &mcvdi_sampler_pndm,
+    &mcvdi_sampler_langevin,
+    &mcvdi_sampler_cas,
+    &mcvdi_sampler_euler_maruyama,
+    &mcvdi_sampler_reverse_diffusion,
+    &mcvdi_sampler_pc,
+    &mcvdi_sampler_euler,
+    &mcvdi_sampler_heun,
+    &mcvdi_sampler_dpmpp_2m,
+    &mcvdi_sampler_dpmpp_2m_sde,
+    &mcvdi_sampler_unipc,
 };
 
 enum { NUM_METHODS = sizeof methods / sizeof methods[0] };
@@ -35,8 +50,13 @@ mcvd_sampler_config mcvd_sampler_config_default(void)
         .clip = true,
         .denoise = true,
         .denoise_label = MCVD_DENOISE_LAST_LABEL,
+        .eta = -1.0,
         .frac_steps = 1.0,
         .t_min = -1.0,
+        .corrector_steps = 1,
+        .corrector_snr = 0.16,
+        .steps_per_level = 5,
+        .step_size = 6.2e-6,
     };
 }
 
@@ -50,137 +70,227 @@ const char *mcvd_sampler_help(size_t i)
     return i < NUM_METHODS ? methods[i]->help : NULL;
 }
 
-static mcvd_status find_method(const mcvdi_sampler_method **out, const char *name)
+/* NULL when there is none of that name. */
+static const mcvdi_sampler_method *method_named(const char *name)
 {
-    *out = NULL;
-    for (size_t i = 0; i < NUM_METHODS; i++) {
+    for (size_t i = 0; i < NUM_METHODS; i++)
         if (name && strcmp(name, methods[i]->name) == 0)
-            *out = methods[i];
-    }
-    if (!*out)
-        return mcvdi_fail(MCVD_E_CONFIG, "sampler '%s': known are ddpm and ddim", name ? name : "");
-    return MCVD_OK;
+            return methods[i];
+    return NULL;
 }
 
-static mcvd_status check_config(const mcvd_sampler_config *config)
+bool mcvd_sampler_takes_eta(const char *name)
 {
-    if (config->max_batch < 1 || config->numel < 1)
-        return mcvdi_fail(MCVD_E_RANGE, "sampler for %zu samples of %zu values, expected 1 or more",
-                          config->max_batch, config->numel);
-    if (config->num_steps < 0)
-        return mcvdi_fail(MCVD_E_RANGE, "sampler.num_steps = %d, expected 0 or more",
-                          config->num_steps);
-    if (!(config->eta >= 0.0 && config->eta <= 1.0))
-        return mcvdi_fail(MCVD_E_RANGE, "sampler.eta = %g, expected 0 to 1", config->eta);
-    if (!(config->frac_steps > 0.0 && config->frac_steps <= 1.0))
-        return mcvdi_fail(MCVD_E_RANGE, "sampler.frac_steps = %g, expected above 0, at most 1",
-                          config->frac_steps);
-    if (!(config->t_min < 1.0))
-        return mcvdi_fail(MCVD_E_RANGE, "sampler.t_min = %g, expected below 1", config->t_min);
-    if (config->denoise_label != MCVD_DENOISE_LAST_LABEL &&
-        config->denoise_label != MCVD_DENOISE_COUNT_LABEL)
-        return mcvdi_fail(MCVD_E_CONFIG, "sampler.denoise_label = %d", (int)config->denoise_label);
-    return MCVD_OK;
+    const mcvdi_sampler_method *method = method_named(name);
+    return method && method->takes_eta;
 }
 
-/* The label grid as counts: labels (first + i) * stride, i in [0, count). */
-typedef struct label_grid {
-    int stride;
-    int first;
-    int count;
-} label_grid;
-
-static label_grid plan_labels(const mcvd_sampler_config *config, int num_timesteps)
+static mcvd_status fail_unknown(const char *name)
 {
-    const bool all = config->num_steps == 0 || config->num_steps >= num_timesteps;
-    const int stride = all ? 1 : num_timesteps / config->num_steps;
-    const int total = (num_timesteps + stride - 1) / stride;
-    const int left_out = (int)((1.0 - config->frac_steps) * total);
-    const int first = left_out < total ? left_out : total - 1;
+    char known[256] = "";
+    size_t used = 0;
 
-    return (label_grid) { stride, first, total - first };
+    for (size_t i = 0; i < NUM_METHODS && used < sizeof known; i++)
+        used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "",
+                                 methods[i]->name);
+    return mcvdi_fail(MCVD_E_CONFIG, "sampler '%s': known are %s", name ? name : "", known);
 }
 
-/* Level of position i on the grid; the level after the last is the clean image. */
-static mcvdi_level level_at(const mcvd_schedule *sched, const label_grid *grid, int i)
-{
-    const int last_t = mcvd_schedule_num_timesteps(sched) - 1;
-    const bool is_last = i == grid->count - 1;
-    const int t = last_t - (grid->first + i) * grid->stride;
-    const double ac = mcvd_schedule_alpha_cumprod(sched, t);
-    const double ac_next = is_last ? 1.0 : mcvd_schedule_alpha_cumprod(sched, t - grid->stride);
+/* --- checks --- */
 
-    return (mcvdi_level) { t, ac, ac_next, 1.0 - ac / ac_next, is_last };
-}
-
-static mcvd_status plan_steps(mcvd_sampler *s, const mcvd_schedule *sched)
+static mcvd_status check_numbers(const mcvd_sampler_config *c, const mcvd_schedule *sched)
 {
     const int num_timesteps = mcvd_schedule_num_timesteps(sched);
-    const label_grid grid = plan_labels(&s->config, num_timesteps);
-    const double range = s->config.t_min_of_steps ? grid.count : num_timesteps;
 
-    s->levels = mcvdi_calloc((size_t)grid.count, sizeof *s->levels);
-    if (!s->levels)
-        return mcvdi_fail(MCVD_E_NOMEM, "sampler of %d steps", grid.count);
-    s->noise_again = s->config.t_min > 0.0;
-    for (int i = 0; i < grid.count; i++) {
-        const mcvdi_level level = level_at(sched, &grid, i);
-        if (mcvd_schedule_label(sched, level.t) >= s->config.t_min * range)
-            s->levels[s->num_steps++] = level;
-    }
-    if (s->num_steps == 0)
-        return mcvdi_fail(MCVD_E_RANGE, "sampler.t_min = %g leaves none of %d steps",
-                          s->config.t_min, grid.count);
-    s->denoise_t = s->levels[s->num_steps - 1].t;
-    if (s->config.denoise_label == MCVD_DENOISE_COUNT_LABEL)
-        s->denoise_t = mcvd_schedule_label(sched, grid.count - 1);
+    if (c->max_batch < 1 || c->numel < 1)
+        return mcvdi_fail(MCVD_E_RANGE, "sampler for %zu samples of %zu values, expected 1 or more",
+                          c->max_batch, c->numel);
+    if (c->num_steps < 0 || c->num_steps > num_timesteps)
+        return mcvdi_fail(MCVD_E_RANGE,
+                          "sampler.num_steps = %d, expected 0 (all) to the %d timesteps of the "
+                          "schedule",
+                          c->num_steps, num_timesteps);
+    if (!(c->eta <= 1.0))
+        return mcvdi_fail(MCVD_E_RANGE, "sampler.eta = %g, expected 0 to 1", c->eta);
+    if (!(c->frac_steps > 0.0 && c->frac_steps <= 1.0))
+        return mcvdi_fail(MCVD_E_RANGE, "sampler.frac_steps = %g, expected above 0, at most 1",
+                          c->frac_steps);
+    if (!(c->t_min < 1.0))
+        return mcvdi_fail(MCVD_E_RANGE, "sampler.t_min = %g, expected below 1", c->t_min);
+    if (!(c->dynamic_clip >= 0.0 && c->dynamic_clip < 1.0))
+        return mcvdi_fail(MCVD_E_RANGE, "sampler.dynamic_clip = %g, expected 0 (off) to below 1",
+                          c->dynamic_clip);
+    if (c->denoise_label != MCVD_DENOISE_LAST_LABEL && c->denoise_label != MCVD_DENOISE_COUNT_LABEL)
+        return mcvdi_fail(MCVD_E_CONFIG, "sampler.denoise_label = %d", (int)c->denoise_label);
     return MCVD_OK;
+}
+
+/* The numbers that only some methods read; the most calls of a run fit an int with room. */
+static mcvd_status check_method_numbers(const mcvd_sampler_config *c)
+{
+    if (c->corrector_steps < 0 || c->corrector_steps > 100)
+        return mcvdi_fail(MCVD_E_RANGE, "sampler.corrector_steps = %d, expected 0 to 100",
+                          c->corrector_steps);
+    if (!(c->corrector_snr > 0.0 && c->corrector_snr <= 1.0))
+        return mcvdi_fail(MCVD_E_RANGE, "sampler.corrector_snr = %g, expected above 0, at most 1",
+                          c->corrector_snr);
+    if (c->steps_per_level < 1 || c->steps_per_level > 1000)
+        return mcvdi_fail(MCVD_E_RANGE, "sampler.steps_per_level = %d, expected 1 to 1000",
+                          c->steps_per_level);
+    if (!(c->step_size > 0.0 && c->step_size <= 1e6))
+        return mcvdi_fail(MCVD_E_RANGE, "sampler.step_size = %g, expected above 0", c->step_size);
+    return MCVD_OK;
+}
+
+static mcvd_status check_method(const mcvd_sampler_config *c, const mcvdi_sampler_method *method,
+                                const mcvd_schedule *sched)
+{
+    const mcvd_process process = mcvd_schedule_process(sched);
+
+    if (!(method->processes >> process & 1u))
+        return mcvdi_fail(MCVD_E_CONFIG, "sampler %s does not suit a %s process", method->name,
+                          mcvd_process_word(process));
+    if (c->eta > 0.0 && !method->takes_eta)
+        return mcvdi_fail(MCVD_E_CONFIG, "sampler %s takes no eta, found %g; ddim does",
+                          method->name, c->eta);
+    return method->check ? method->check(c, sched) : MCVD_OK;
+}
+
+/* --- create --- */
+
+static mcvd_status out_of_memory(const mcvd_sampler *s)
+{
+    return mcvdi_fail(MCVD_E_NOMEM, "sampler: out of memory for %zu samples of %zu values",
+                      s->config.max_batch, s->config.numel);
 }
 
 static mcvd_status allocate(mcvd_sampler *s)
 {
     size_t numel;
     size_t bytes;
+    bool ok = true;
 
     if (!mcvdi_mul_size(&numel, s->config.max_batch, s->config.numel) ||
         !mcvdi_mul_size(&bytes, numel, sizeof(float)))
         return mcvdi_fail(MCVD_E_RANGE, "sampler for %zu samples of %zu values is too large",
                           s->config.max_batch, s->config.numel);
-    for (int i = 0; i < NUM_BUFFERS; i++) {
-        s->buffers[i] = mcvdi_alloc_aligned(bytes);
-        if (!s->buffers[i])
-            return mcvdi_fail(MCVD_E_NOMEM, "sampler: %zu bytes of scratch memory", bytes);
-    }
+    for (int i = 0; i < NUM_SHARED; i++)
+        ok &= (s->shared[i] = mcvdi_alloc_aligned(bytes)) != NULL;
+    for (int i = 0; i < s->method->num_own; i++)
+        ok &= (s->own[i] = mcvdi_alloc_aligned(bytes)) != NULL;
+    if (s->config.clip && s->config.dynamic_clip > 0.0)
+        ok &= (s->sorted = mcvdi_alloc_aligned(s->config.numel * sizeof(float))) != NULL;
     s->t = mcvdi_calloc(s->config.max_batch, sizeof *s->t);
-    if (!s->t)
-        return mcvdi_fail(MCVD_E_NOMEM, "sampler: %zu timesteps", s->config.max_batch);
-    return MCVD_OK;
+    return ok && s->t ? MCVD_OK : out_of_memory(s);
+}
+
+static mcvdi_run run_begin(mcvd_sampler *sampler, const mcvd_sampler_job *job, float *x)
+{
+    mcvdi_run run = {
+        .config = &sampler->config,
+        .sched = sampler->sched,
+        .param = sampler->param,
+        .job = job,
+        .steps = sampler->plan.steps,
+        .num_steps = sampler->plan.num_steps,
+        .batch = job->batch,
+        .numel = sampler->config.numel,
+        .n = job->batch * sampler->config.numel,
+        .x = x,
+        .x0 = sampler->shared[0],
+        .eps = sampler->shared[1],
+        .noise = sampler->shared[2],
+        .sorted = sampler->sorted,
+        .has_start_noise = sampler->config.same_noise,
+        .t = sampler->t,
+    };
+
+    memcpy(run.own, sampler->own, sizeof run.own);
+    if (run.has_start_noise && run.n)
+        memcpy(run.noise, x, run.n * sizeof *x);
+    return run;
+}
+
+static bool ends_with_call(const mcvd_sampler *s)
+{
+    return s->config.denoise && s->method->ending == MCVDI_ENDS_WITH_DENOISE;
+}
+
+/* A run on no data tells how often, and where, the method calls the network. */
+static mcvd_status plan_calls(mcvd_sampler *s)
+{
+    const mcvd_sampler_job nothing = { .batch = 0 };
+    const size_t most_per_step =
+        5 + (size_t)s->config.corrector_steps + (size_t)s->config.steps_per_level;
+    mcvdi_run run = run_begin(s, &nothing, s->shared[0]);
+    mcvd_status st = MCVD_OK;
+
+    s->call_t = mcvdi_calloc((size_t)s->plan.num_steps * most_per_step + 1, sizeof *s->call_t);
+    if (!s->call_t)
+        return out_of_memory(s);
+    run.plan = s->call_t;
+    for (run.index = 0; st >= 0 && run.index < s->plan.num_steps; run.index++)
+        st = s->method->step(&run, &s->plan.steps[run.index]);
+    if (ends_with_call(s))
+        s->call_t[run.num_calls++] = s->denoise_t;
+    s->num_calls = run.num_calls;
+    return st;
+}
+
+static mcvd_status make_plan(mcvd_sampler *s)
+{
+    mcvd_status st = mcvdi_steps_plan(&s->plan, &s->config, s->method, s->sched);
+
+    if (st < 0)
+        return st;
+    s->denoise_t = s->plan.steps[s->plan.num_steps - 1].t;
+    if (s->config.denoise_label == MCVD_DENOISE_COUNT_LABEL)
+        s->denoise_t = mcvd_schedule_label(s->sched, s->plan.num_grid - 1);
+    st = allocate(s);
+    return st < 0 ? st : plan_calls(s);
+}
+
+static mcvd_status check(const mcvd_sampler *s)
+{
+    mcvd_status st = check_numbers(&s->config, s->sched);
+
+    if (st >= 0)
+        st = check_method_numbers(&s->config);
+    if (st >= 0)
+        st = mcvdi_parameterisation_check(s->param, s->sched);
+    return st < 0 ? st : check_method(&s->config, s->method, s->sched);
 }
 
 mcvd_status mcvd_sampler_create(mcvd_sampler **out, const mcvd_sampler_config *config,
                                 const mcvd_schedule *sched)
 {
+    const mcvdi_sampler_method *method = method_named(config->name);
+    const mcvdi_parameterisation *param = NULL;
+
     *out = NULL;
+    if (!method)
+        return fail_unknown(config->name);
+    mcvd_status st = mcvdi_parameterisation_find(&param, config->prediction);
+    if (st < 0)
+        return st;
     mcvd_sampler *s = mcvdi_calloc(1, sizeof *s);
     if (!s)
         return mcvdi_fail(MCVD_E_NOMEM, "sampler: %zu bytes", sizeof *s);
     s->config = *config;
-
-    mcvd_status st = check_config(config);
+    s->config.name = method->name; /* the caller's texts may not live as long */
+    s->config.prediction = param->name;
+    if (config->eta < 0.0)
+        s->config.eta = method->own_eta;
+    s->sched = sched;
+    s->method = method;
+    s->param = param;
+    st = check(s);
     if (st >= 0)
-        st = find_method(&s->method, config->name);
-    if (st >= 0)
-        st = mcvdi_parameterisation_find(&s->param, config->prediction);
-    if (st >= 0)
-        st = plan_steps(s, sched);
-    if (st >= 0)
-        st = allocate(s);
+        st = make_plan(s);
     if (st < 0) {
         mcvd_sampler_free(&s);
         return st;
     }
-    s->config.name = s->method->name; /* the caller's texts may not live as long */
-    s->config.prediction = s->param->name;
     *out = s;
     return MCVD_OK;
 }
@@ -189,9 +299,13 @@ void mcvd_sampler_free(mcvd_sampler **sampler)
 {
     if (!sampler || !*sampler)
         return;
-    for (int i = 0; i < NUM_BUFFERS; i++)
-        mcvdi_free_aligned((*sampler)->buffers[i]);
-    mcvdi_free((*sampler)->levels);
+    for (int i = 0; i < NUM_SHARED; i++)
+        mcvdi_free_aligned((*sampler)->shared[i]);
+    for (int i = 0; i < MCVDI_MAX_OWN_BUFFERS; i++)
+        mcvdi_free_aligned((*sampler)->own[i]);
+    mcvdi_free_aligned((*sampler)->sorted);
+    mcvdi_free((*sampler)->plan.steps);
+    mcvdi_free((*sampler)->call_t);
     mcvdi_free((*sampler)->t);
     mcvdi_free(*sampler);
     *sampler = NULL;
@@ -199,97 +313,72 @@ void mcvd_sampler_free(mcvd_sampler **sampler)
 
 int mcvd_sampler_num_steps(const mcvd_sampler *sampler)
 {
-    return sampler->num_steps;
+    return sampler->plan.num_steps;
 }
 
 int mcvd_sampler_num_calls(const mcvd_sampler *sampler)
 {
-    return sampler->num_steps + (sampler->config.denoise ? 1 : 0);
+    return sampler->num_calls;
 }
 
 double mcvd_sampler_timestep(const mcvd_sampler *sampler, int call)
 {
-    if (call < 0 || call >= mcvd_sampler_num_calls(sampler))
-        return (double)NAN;
-    return call < sampler->num_steps ? sampler->levels[call].t : sampler->denoise_t;
+    return call >= 0 && call < sampler->num_calls ? sampler->call_t[call] : (double)NAN;
 }
 
-/* x = sqrt(ac) x + sqrt(1 - ac) z */
-static mcvd_status noise_again(mcvdi_run *run, double ac)
+/* --- run --- */
+
+/* x = a x + s z */
+static mcvd_status noise_again(mcvdi_run *run, mcvd_level level)
 {
-    const float a = (float)sqrt(ac);
-    const float s = (float)sqrt(1.0 - ac);
     const mcvd_status st = mcvdi_run_draw(run);
 
-    if (st < 0)
-        return st;
-    for (size_t i = 0; i < run->n; i++)
-        run->x[i] = a * run->x[i] + s * run->noise[i];
-    return MCVD_OK;
+    if (st >= 0)
+        mcvdi_run_combine(run, run->x, level.a, run->x, level.s, run->noise);
+    return st;
 }
 
-/* x = x - sqrt(1 - ac) eps, with ac of the last step. */
+/* x = x - s eps, with s of the last step. */
 static mcvd_status denoise(mcvdi_run *run, const mcvd_sampler *sampler)
 {
-    const double ac = sampler->levels[sampler->num_steps - 1].ac;
-    const float s = (float)sqrt(1.0 - ac);
-    const mcvd_status st = mcvdi_run_predict(run, sampler->denoise_t, ac);
+    const mcvdi_step *last = &sampler->plan.steps[sampler->plan.num_steps - 1];
+    const mcvdi_point here = { run->x, sampler->denoise_t, last->level };
+    const mcvd_status st = mcvdi_run_predict(run, &here);
 
-    if (st < 0)
-        return st;
-    for (size_t i = 0; i < run->n; i++)
-        run->x[i] -= s * run->eps[i];
-    return MCVD_OK;
+    if (st >= 0)
+        mcvdi_run_combine(run, run->x, 1.0, run->x, -last->level.s, run->eps);
+    return st;
 }
 
-static mcvd_status report(const mcvdi_run *run, int call, int num_calls)
+static mcvd_status report(const mcvdi_run *run, int num_calls)
 {
     const mcvd_sampler_job *job = run->job;
 
-    if (job->progress && job->progress(job->progress_user, call, num_calls, run->x))
-        return mcvdi_fail(MCVD_E_INTERRUPTED, "sampling stopped after call %d of %d", call + 1,
-                          num_calls);
+    if (job->progress && job->progress(job->progress_user, run->num_calls - 1, num_calls, run->x))
+        return mcvdi_fail(MCVD_E_INTERRUPTED, "sampling stopped after call %d of %d",
+                          run->num_calls, num_calls);
     return MCVD_OK;
-}
-
-static mcvdi_run run_begin(mcvd_sampler *sampler, const mcvd_sampler_job *job, float *x)
-{
-    mcvdi_run run = {
-        .config = &sampler->config,
-        .param = sampler->param,
-        .job = job,
-        .n = job->batch * sampler->config.numel,
-        .x = x,
-        .x0 = sampler->buffers[0],
-        .eps = sampler->buffers[1],
-        .noise = sampler->buffers[2],
-        .has_start_noise = sampler->config.same_noise,
-        .t = sampler->t,
-    };
-
-    if (run.has_start_noise)
-        memcpy(run.noise, x, run.n * sizeof *x);
-    return run;
 }
 
 mcvd_status mcvd_sampler_run(mcvd_sampler *sampler, const mcvd_sampler_job *job, float *x)
 {
-    const int num_calls = mcvd_sampler_num_calls(sampler);
     mcvd_status st = MCVD_OK;
 
     if (job->batch < 1 || job->batch > sampler->config.max_batch)
         return mcvdi_fail(MCVD_E_RANGE, "sampler: batch of %zu, expected 1 to %zu", job->batch,
                           sampler->config.max_batch);
     mcvdi_run run = run_begin(sampler, job, x);
-    if (sampler->noise_again)
-        st = noise_again(&run, sampler->levels[0].ac);
-    for (int call = 0; st >= 0 && call < num_calls; call++) {
-        if (call < sampler->num_steps)
-            st = sampler->method->step(&run, &sampler->levels[call]);
-        else
-            st = denoise(&run, sampler);
+    if (sampler->config.t_min > 0.0)
+        st = noise_again(&run, sampler->plan.steps[0].level);
+    for (; st >= 0 && run.index < sampler->plan.num_steps; run.index++) {
+        st = sampler->method->step(&run, &sampler->plan.steps[run.index]);
         if (st >= 0)
-            st = report(&run, call, num_calls);
+            st = report(&run, sampler->num_calls);
+    }
+    if (st >= 0 && ends_with_call(sampler)) {
+        st = denoise(&run, sampler);
+        if (st >= 0)
+            st = report(&run, sampler->num_calls);
     }
     return st < 0 ? st : MCVD_OK;
 }

@@ -73,7 +73,7 @@ static mcvd_status make_sampler(mcvd_rollout *r, const mcvd_config *config)
     sampler.prediction = config->model.prediction;
     sampler.max_batch = r->batch;
     sampler.numel = r->num_frames * r->frame;
-    sampler.num_steps = (int)s->subsample;
+    sampler.num_steps = s->subsample < config->model.num_classes ? (int)s->subsample : 0;
     sampler.clip = s->clip_before;
     sampler.denoise = s->denoise;
     sampler.denoise_label =

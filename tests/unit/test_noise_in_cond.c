@@ -63,8 +63,10 @@ static inputs *make_inputs(void)
 
 static mcvd_schedule *schedule_of(const mcvd_config *c)
 {
-    const mcvd_schedule_config sc = { c->model.sigma_dist, (int)c->model.num_classes,
-                                      c->model.sigma_begin, c->model.sigma_end };
+    const mcvd_schedule_config sc = { .kind = c->model.sigma_dist,
+                                      .num_timesteps = (int)c->model.num_classes,
+                                      .beta_begin = c->model.sigma_begin,
+                                      .beta_end = c->model.sigma_end };
     mcvd_schedule *schedule = NULL;
 
     CHECK_OK(mcvd_schedule_create(&schedule, &sc));

@@ -32,13 +32,34 @@ static void check_refused(mcvd_schedule_config config, mcvd_status status, const
 static void test_bad_configurations_are_refused(void **state)
 {
     (void)state;
-    check_refused((mcvd_schedule_config) { "sigmoid", 10, 0.02, 0.0001 }, MCVD_E_CONFIG, "sigmoid");
-    check_refused((mcvd_schedule_config) { NULL, 10, 0.02, 0.0001 }, MCVD_E_CONFIG, "linear");
-    check_refused((mcvd_schedule_config) { "linear", 1, 0.02, 0.0001 }, MCVD_E_RANGE, "2 to");
-    check_refused((mcvd_schedule_config) { "linear", 65537, 0.02, 0.0001 }, MCVD_E_RANGE, "65537");
-    check_refused((mcvd_schedule_config) { "linear", 10, 1.0, 0.0001 }, MCVD_E_RANGE, "beta_begin");
-    check_refused((mcvd_schedule_config) { "linear", 10, 0.02, 0.0 }, MCVD_E_RANGE, "beta_end");
-    check_refused((mcvd_schedule_config) { "linear", 10, 0.02, NAN }, MCVD_E_RANGE, "beta_end");
+    check_refused(
+        (mcvd_schedule_config) {
+            .kind = "sigmoid", .num_timesteps = 10, .beta_begin = 0.02, .beta_end = 0.0001 },
+        MCVD_E_CONFIG, "sigmoid");
+    check_refused(
+        (mcvd_schedule_config) {
+            .kind = NULL, .num_timesteps = 10, .beta_begin = 0.02, .beta_end = 0.0001 },
+        MCVD_E_CONFIG, "linear");
+    check_refused(
+        (mcvd_schedule_config) {
+            .kind = "linear", .num_timesteps = 1, .beta_begin = 0.02, .beta_end = 0.0001 },
+        MCVD_E_RANGE, "2 to");
+    check_refused(
+        (mcvd_schedule_config) {
+            .kind = "linear", .num_timesteps = 65537, .beta_begin = 0.02, .beta_end = 0.0001 },
+        MCVD_E_RANGE, "65537");
+    check_refused(
+        (mcvd_schedule_config) {
+            .kind = "linear", .num_timesteps = 10, .beta_begin = 1.0, .beta_end = 0.0001 },
+        MCVD_E_RANGE, "beta_begin");
+    check_refused(
+        (mcvd_schedule_config) {
+            .kind = "linear", .num_timesteps = 10, .beta_begin = 0.02, .beta_end = 0.0 },
+        MCVD_E_RANGE, "beta_end");
+    check_refused(
+        (mcvd_schedule_config) {
+            .kind = "linear", .num_timesteps = 10, .beta_begin = 0.02, .beta_end = NAN },
+        MCVD_E_RANGE, "beta_end");
 }
 
 static mcvd_status create(void **object, const void *argument)
@@ -159,7 +180,8 @@ static void check_round_trip(const char *name, const mcvd_schedule *sched, int32
     mcvd_rng_uniform(mcvd_rng_key_make(2, MCVD_RNG_TEST, 0, 1), 0, eps, 37);
     CHECK_OK(mcvd_schedule_q_sample(sched, &steps, x0, eps, x_t));
     CHECK_OK(mcvdi_training_target(param, sched, &steps, x0, eps, output));
-    const mcvdi_output_map map = mcvdi_parameterisation_at(param, ac);
+    const mcvdi_output_map map =
+        mcvdi_parameterisation_at(param, (mcvd_level) { sqrt(ac), sqrt(1.0 - ac) });
     mcvdi_output_read(&map, 37, x_t, output, x0_pred, output);
     CHECK_ALL_CLOSE(x0_pred, x0, 37, tolerance);
     CHECK_ALL_CLOSE(output, eps, 37, tolerance);
@@ -191,8 +213,10 @@ static void test_errors_scale_with_the_signal_to_noise_ratio(void **state)
     CHECK_OK(mcvdi_parameterisation_find(&v, "v"));
     for (double ac = 0.1; ac < 1.0; ac += 0.2) {
         const double snr = ac / (1.0 - ac);
-        const double of_eps = mcvdi_parameterisation_at(eps, ac).x0_out;
-        const double of_v = mcvdi_parameterisation_at(v, ac).x0_out;
+        const double of_eps =
+            mcvdi_parameterisation_at(eps, (mcvd_level) { sqrt(ac), sqrt(1.0 - ac) }).x0_out;
+        const double of_v =
+            mcvdi_parameterisation_at(v, (mcvd_level) { sqrt(ac), sqrt(1.0 - ac) }).x0_out;
 
         CHECK_CLOSE(1.0 / (of_eps * of_eps), snr, 1e-12 * snr);
         CHECK_CLOSE(1.0 / (of_v * of_v), 1.0 + snr, 1e-12 * (1.0 + snr));
@@ -203,7 +227,7 @@ static void test_unknown_parameterisation(void **state)
 {
     const mcvdi_parameterisation *param = (const mcvdi_parameterisation *)state;
 
-    CHECK_STATUS(mcvdi_parameterisation_find(&param, "score"), MCVD_E_CONFIG);
+    CHECK_STATUS(mcvdi_parameterisation_find(&param, "noise"), MCVD_E_CONFIG);
     CHECK_TRUE(param == NULL);
     CHECK_MESSAGE("score");
     CHECK_STATUS(mcvdi_parameterisation_find(&param, NULL), MCVD_E_CONFIG);
