@@ -5,3 +5,6 @@ mcvd_add_test(NAME unit_noise_in_cond SOURCES unit/test_noise_in_cond.c
 mcvd_add_test(NAME unit_configs SOURCES unit/test_configs.c AREAS model ops graph core)
 target_compile_definitions(unit_configs PRIVATE
     MCVD_TEST_CONFIGS="${PROJECT_SOURCE_DIR}/configs")
+mcvd_add_test(NAME unit_pickle SOURCES unit/test_pickle.c AREAS model ops graph core)
+mcvd_add_test(NAME unit_torch_checkpoint SOURCES unit/test_torch_checkpoint.c
+    AREAS model ops graph core)
