@@ -101,10 +101,9 @@ typedef struct mcvdi_kernels {
 
     /* y = z, then SiLU if asked. */
     void (*spade_apply)(float *y, const mcvdi_spade_rows *in, const mcvdi_spade_coefs *k);
-    /* With dz = dy silu'(z) (or dy), g = dz (1 + gamma), m = xhat (1 + gamma) + beta:
-     * sums[0][c] += sum of g, sums[1][c] += of g xhat, sums[2][c] += of dz, sums[3][c] += of dz m.
-     */
-    void (*spade_back_sums)(double *const sums[4], const mcvdi_spade_rows *in,
+    /* With dz = dy silu'(z) (or dy), g = dz (1 + gamma), m = xhat (1 + gamma) + beta: the four sums
+     * of g, g xhat, dz and dz m, sums[which * stride + c] += .. Four rows are added in float. */
+    void (*spade_back_sums)(double *sums, size_t stride, const mcvdi_spade_rows *in,
                             const mcvdi_spade_coefs *k);
     /* dbeta = dm = s dz, dgamma = dm xhat, dx = r dm (1 + gamma) + u x + v, each = or +=. */
     void (*spade_back_apply)(const mcvdi_spade_gradients *to, const mcvdi_spade_rows *in,

@@ -288,38 +288,63 @@ static void spade_apply(float *restrict y, const mcvdi_spade_rows *rows,
     }
 }
 
-INLINE void spade_back_sums_of(double *const sums[4], const mcvdi_spade_rows *rows,
+/* What a position adds to the four sums. */
+typedef struct spade_terms {
+    float g, gx, dz, dzm;
+} spade_terms;
+
+INLINE spade_terms spade_terms_at(const mcvdi_spade_rows *in, const mcvdi_spade_coefs *k, size_t at,
+                                  size_t i, bool use_silu)
+{
+    const spade_point p = spade_at(in, k, at, i);
+    spade_terms t;
+
+    t.dz = use_silu ? in->dy[at] * silu_slope(p.z) : in->dy[at];
+    t.g = t.dz * p.wide;
+    t.gx = t.g * p.xhat;
+    t.dzm = t.dz * p.m;
+    return t;
+}
+
+INLINE void spade_back_sums_of(double *restrict sums, size_t stride, const mcvdi_spade_rows *rows,
                                const mcvdi_spade_coefs *coefs, bool use_silu)
 {
-    double *restrict g_sum = sums[0];
-    double *restrict gx_sum = sums[1];
-    double *restrict dz_sum = sums[2];
-    double *restrict dzm_sum = sums[3];
     const mcvdi_spade_rows in = *rows;
     const mcvdi_spade_coefs k = *coefs;
     const size_t c = in.channels;
+    size_t row = 0;
 
-    for (size_t row = 0; row < in.rows; row++) {
+    for (; row + 4 <= in.rows; row += 4) {
         for (size_t i = 0; i < c; i++) {
-            const spade_point p = spade_at(&in, &k, row * c + i, i);
-            const float dy = in.dy[row * c + i];
-            const float dz = use_silu ? dy * silu_slope(p.z) : dy;
-            const float g = dz * p.wide;
-            g_sum[i] += (double)g;
-            gx_sum[i] += (double)(g * p.xhat);
-            dz_sum[i] += (double)dz;
-            dzm_sum[i] += (double)(dz * p.m);
+            const size_t at = row * c + i;
+            const spade_terms t0 = spade_terms_at(&in, &k, at, i, use_silu);
+            const spade_terms t1 = spade_terms_at(&in, &k, at + c, i, use_silu);
+            const spade_terms t2 = spade_terms_at(&in, &k, at + 2 * c, i, use_silu);
+            const spade_terms t3 = spade_terms_at(&in, &k, at + 3 * c, i, use_silu);
+            sums[i] += (double)((t0.g + t1.g) + (t2.g + t3.g));
+            sums[stride + i] += (double)((t0.gx + t1.gx) + (t2.gx + t3.gx));
+            sums[2 * stride + i] += (double)((t0.dz + t1.dz) + (t2.dz + t3.dz));
+            sums[3 * stride + i] += (double)((t0.dzm + t1.dzm) + (t2.dzm + t3.dzm));
+        }
+    }
+    for (; row < in.rows; row++) {
+        for (size_t i = 0; i < c; i++) {
+            const spade_terms t = spade_terms_at(&in, &k, row * c + i, i, use_silu);
+            sums[i] += (double)t.g;
+            sums[stride + i] += (double)t.gx;
+            sums[2 * stride + i] += (double)t.dz;
+            sums[3 * stride + i] += (double)t.dzm;
         }
     }
 }
 
-static void spade_back_sums(double *const sums[4], const mcvdi_spade_rows *in,
+static void spade_back_sums(double *restrict sums, size_t stride, const mcvdi_spade_rows *in,
                             const mcvdi_spade_coefs *k)
 {
     if (in->silu)
-        spade_back_sums_of(sums, in, k, true);
+        spade_back_sums_of(sums, stride, in, k, true);
     else
-        spade_back_sums_of(sums, in, k, false);
+        spade_back_sums_of(sums, stride, in, k, false);
 }
 
 static void give(float *restrict to, const float *restrict share, size_t n, bool add)

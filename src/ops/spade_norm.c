@@ -138,14 +138,12 @@ static mcvd_status spade_forward(mcvdi_node *node)
 static void backward_sums(const mcvdi_node *node, const mcvdi_norm_sample *s, size_t piece)
 {
     const mcvdi_spade_coefs k = spade_coefs(s);
-    const size_t wide = s->plan->wide;
     double *part = mcvdi_norm_clear_part(s, piece);
-    double *const sums[4] = { part, part + wide, part + 2 * wide, part + 3 * wide };
 
     for (int rest = 0; rest < 2; rest++) {
         const mcvdi_norm_span span = mcvdi_norm_span_of(s, piece, rest);
         const mcvdi_spade_rows in = spade_rows(node, &span);
-        mcvdi_kernels_get()->spade_back_sums(sums, &in, &k);
+        mcvdi_kernels_get()->spade_back_sums(part, s->plan->wide, &in, &k);
     }
 }
 

@@ -151,8 +151,7 @@ static void call_spade_back_sums(const mcvdi_kernels *k, arena *m, shape s)
 {
     const mcvdi_spade_rows in = spade_rows(m, s);
     const mcvdi_spade_coefs coefs = spade_coefs(m);
-    double *const sums[4] = { m->sum + 1, m->sum + 101, m->more + 1, m->more + 101 };
-    k->spade_back_sums(sums, &in, &coefs);
+    k->spade_back_sums(m->sum + 1, MAX_LENGTH + 2, &in, &coefs);
 }
 
 /* Three outputs one behind the other. */
