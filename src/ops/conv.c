@@ -6,9 +6,8 @@
  *     dx[n,q,c] = sum_{u,o} w[o,c,u] dy[n, q-u+p, o]
  *     dw[o,c,u] = sum_{n,q} dy[n,q,o] x[n, q+u-p, c],           db[o] = sum_{n,q} dy[n,q,o]
  *
- * The three kinds are this one with other images: a 2D convolution takes every frame for an image
- * of its own; a convolution over time takes a sample for an image of D rows and H W columns with
- * a kernel of one column; and a kernel of one position needs no neighbours at all.
+ * The three kinds are this one with other kernels: over frames, rows and columns, over frames
+ * alone, or over rows and columns, where every frame is an image of its own.
  */
 #include <stdio.h>
 
@@ -122,28 +121,21 @@ static size_t num_frames(const mcvdi_conv_spec *spec)
     return spec->frames ? spec->frames : 1;
 }
 
-/* The images of a kind; x is [N, D*H, W, in]. */
+/* The images of a kind; x is [N, D*H, W, in]. Frames that do not meet are images apart. */
 static mcvdi_conv_shape image_shape(mcvdi_dims x, const mcvdi_conv_spec *spec)
 {
     const size_t k = (size_t)spec->kernel;
     const size_t d = num_frames(spec);
-    const size_t h = x.h / d;
-    mcvdi_conv_shape s = { .n = x.n * d, .d = 1, .h = h, .w = x.w, .kd = 1, .kh = 1, .kw = 1 };
+    const bool meet = k > 1 && spec->kind != MCVDI_CONV_2D;
+    const size_t across = spec->kind == MCVDI_CONV_TIME ? 1 : k;
 
-    if (k > 1 && spec->kind == MCVDI_CONV_TIME) {
-        s.n = x.n;
-        s.h = d;
-        s.w = h * x.w;
-        s.kh = k;
-    } else if (k > 1) {
-        s.kh = s.kw = k;
-        if (spec->kind == MCVDI_CONV_3D) {
-            s.n = x.n;
-            s.d = d;
-            s.kd = k;
-        }
-    }
-    return s;
+    return (mcvdi_conv_shape) { .n = meet ? x.n : x.n * d,
+                                .d = meet ? d : 1,
+                                .h = x.h / d,
+                                .w = x.w,
+                                .kd = meet ? k : 1,
+                                .kh = across,
+                                .kw = across };
 }
 
 /* The parameters of a convolution of `in` channels. */

@@ -109,6 +109,19 @@ typedef struct conv_mds {
     dnnl_memory_desc_t src, weights, bias, dst, plain_weights; /* bias: zeros without one */
 } conv_mds;
 
+/* A kernel over frames alone is one over the rows of an image of d rows and h w columns. At 12 to
+ * 24 channels forward is up to a fifth faster than with oneDNN's 3D primitives. */
+static mcvdi_conv_shape flatten(mcvdi_conv_shape s)
+{
+    if (s.kd > 1 && s.kh == 1 && s.kw == 1) {
+        s.w *= s.h;
+        s.h = s.d;
+        s.kh = s.kd;
+        s.d = s.kd = 1;
+    }
+    return s;
+}
+
 /* Axes of an image, rows and columns, or frames too where they meet. oneDNN counts its tensors'
  * axes from [n or out, c] on. */
 enum { MAX_AXES = 3 };
@@ -419,13 +432,13 @@ static mcvd_status onednn_create(void **state, const mcvdi_conv_shape *shape, mc
     onednn_conv *c = mcvdi_calloc(1, sizeof *c);
     if (!c)
         return mcvdi_fail(MCVD_E_NOMEM, "convolution: out of memory");
-    c->s = *shape;
+    c->s = flatten(*shape);
     c->dx_bytes = shape->n * shape->d * shape->h * shape->w * shape->in * sizeof(float);
-    st = make_mds(&m, shape);
+    st = make_mds(&m, &c->s);
     if (st >= 0)
         st = check(dnnl_stream_create(&c->stream, cpu_engine, dnnl_stream_default_flags), "stream");
     if (st >= 0)
-        st = make_primitive(&c->forward, CONV_FORWARD, &m, shape, NULL);
+        st = make_primitive(&c->forward, CONV_FORWARD, &m, &c->s, NULL);
     if (st >= 0)
         st = make_reorder(&c->pack_forward, MD(m.plain_weights),
                           weights_md(&c->forward, dnnl_query_weights_md), false);
