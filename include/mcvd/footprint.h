@@ -19,8 +19,8 @@ typedef struct mcvd_footprint {
     size_t forward_bytes; /* weights, activations and scratch of a call for one sample */
     /* Weights, gradients, Adam's moments, averages, activations and scratch of a training step
      * with training.batch_size / training.accumulate samples at once; 0 when this version does not
-     * train the network. The activations of a batch are extrapolated from those of one and two
-     * samples. */
+     * train the network. A batch that the system would not even promise memory for is
+     * extrapolated from one and two samples. */
     size_t training_bytes;
 } mcvd_footprint;
 

@@ -47,23 +47,35 @@ static mcvd_status training_activations(size_t *bytes, const mcvd_config *config
     return st;
 }
 
-static mcvd_status measure_training(mcvd_footprint *f, const mcvd_config *config)
+/* Of a batch that the system would not promise memory for: from one and two samples on. */
+static mcvd_status extrapolate(size_t *bytes, const mcvd_config *config, size_t batch)
 {
-    const size_t part = (size_t)(config->training.batch_size / config->training.accumulate);
-    const size_t slabs = 4 + (size_t)config->model.ema + (size_t)config->optim.amsgrad;
-    size_t one = 0;
     size_t two = 0;
     size_t more = 0;
-    mcvd_status st = training_activations(&one, config, 1);
+    mcvd_status st = training_activations(bytes, config, 1);
 
-    if (st >= 0 && part > 1)
+    if (st >= 0)
         st = training_activations(&two, config, 2);
     if (st < 0)
         return st;
-    if (part > 1 && !mcvdi_mul_size(&more, part - 1, two > one ? two - one : 0))
-        return mcvdi_fail(MCVD_E_NOMEM, "training: no machine holds a batch of %zu", part);
-    f->training_bytes = slabs * f->weights_bytes + one + more;
+    if (!mcvdi_mul_size(&more, batch - 1, two > *bytes ? two - *bytes : 0) ||
+        !mcvdi_add_size(bytes, *bytes, more))
+        return mcvdi_fail(MCVD_E_NOMEM, "training: no machine holds a batch of %zu", batch);
     return MCVD_OK;
+}
+
+static mcvd_status measure_training(mcvd_footprint *f, const mcvd_config *config)
+{
+    const size_t batch = (size_t)(config->training.batch_size / config->training.accumulate);
+    const size_t slabs = 4 + (size_t)config->model.ema + (size_t)config->optim.amsgrad;
+    size_t activations = 0;
+    mcvd_status st = training_activations(&activations, config, batch);
+
+    if (st == MCVD_E_NOMEM)
+        st = extrapolate(&activations, config, batch);
+    if (st >= 0)
+        f->training_bytes = slabs * f->weights_bytes + activations;
+    return st;
 }
 
 mcvd_status mcvd_footprint_of(mcvd_footprint *footprint, const mcvd_config *config)

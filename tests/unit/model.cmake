@@ -8,3 +8,5 @@ target_compile_definitions(unit_configs PRIVATE
 mcvd_add_test(NAME unit_pickle SOURCES unit/test_pickle.c AREAS model ops graph core)
 mcvd_add_test(NAME unit_torch_checkpoint SOURCES unit/test_torch_checkpoint.c
     AREAS model ops graph core)
+mcvd_add_test(NAME unit_torch_export SOURCES unit/test_torch_export.c AREAS model ops graph core)
+mcvd_add_test(NAME unit_import SOURCES unit/test_import.c AREAS model ops graph core)

@@ -1,2 +1,4 @@
 mcvd_add_test(NAME unit_optim SOURCES unit/test_optim.c
     AREAS train model data video ops graph diffusion core)
+mcvd_add_test(NAME unit_footprint SOURCES unit/test_footprint.c
+    AREAS train model data video ops graph diffusion core)
