@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <mcvd/import.h>
+
 #include "core/alloc.h"
 #include "core/checked.h"
 #include "model/half.h"
@@ -236,6 +238,11 @@ static mcvd_status read_metadata(mcvd_model *m, const mcvd_config *config)
 static mcvd_status open_file(mcvd_model *m)
 {
     const mcvd_status st = mcvd_safetensors_open(&m->file, m->path);
+    if (st == MCVD_E_FORMAT && mcvd_torch_is_checkpoint(m->path))
+        return mcvdi_fail(MCVD_E_MODEL,
+                          "%s: a PyTorch checkpoint; make a model file of it first: mcvd import "
+                          "CHECKPOINT -o MODEL",
+                          m->path);
     return st == MCVD_E_INPUT || st == MCVD_E_FORMAT ? MCVD_E_MODEL : st;
 }
 
