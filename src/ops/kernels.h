@@ -54,7 +54,7 @@ typedef struct mcvdi_spade_gradients {
 
 /* One head of one sample in attention over at most MCVDI_SHORT_LENGTH positions: rows of d floats,
  * `stride` apart. */
-enum { MCVDI_SHORT_LENGTH = 32 };
+enum { MCVDI_SHORT_LENGTH = 16 };
 typedef struct mcvdi_short_head {
     size_t length, d, stride;
     float scale;

@@ -1,15 +1,15 @@
 /* Attention over a few positions, one head of one sample at a time; part of kernels_body.h.
  *
- * Queries lie side by side in vectors of `width` lanes (16, or 32), so that maxima and sums over
- * the keys need no sums across lanes: weights[j][i] belongs to key j and query i. Products over
+ * Queries lie side by side in the LANES of a vector, so that maxima and sums over the keys need no
+ * sums across lanes: weights[j][i] belongs to key j and query i. Products over
  * the d channels go through blocks of LANES channels, filled up with zeros. The pragmas tell the
  * compiler which loop is the vector: left alone, GCC 12 unrolls it and turns to another. */
 
 enum { SHORT = MCVDI_SHORT_LENGTH };
 
 typedef float short_block[SHORT][LANES];   /* positions x channels */
-typedef float short_turned[LANES][SHORT];  /* channels x positions */
-typedef float short_weights[SHORT][SHORT]; /* keys x queries */
+typedef float short_turned[LANES][LANES];  /* channels x positions */
+typedef float short_weights[SHORT][LANES]; /* keys x queries */
 
 /* n channels of `length` positions. */
 INLINE void load_block(short_block to, const float *restrict from, const mcvdi_short_head *h,
@@ -36,14 +36,14 @@ INLINE void load_turned(short_turned to, const float *restrict from, const mcvdi
 
 /* products[j][i] = rows[j] . turned rows[i], over all d channels. */
 INLINE void short_products(short_weights products, const float *restrict keys,
-                           const float *restrict queries, const mcvdi_short_head *h, size_t width)
+                           const float *restrict queries, const mcvdi_short_head *h)
 {
     short_turned turned;
 
     memset(turned, 0, sizeof turned);
     for (size_t j = 0; j < h->length; j++)
 #pragma omp simd
-        for (size_t i = 0; i < width; i++)
+        for (size_t i = 0; i < LANES; i++)
             products[j][i] = 0.0f;
     for (size_t first = 0; first < h->d; first += LANES) {
         const size_t n = h->d - first < LANES ? h->d - first : LANES;
@@ -52,7 +52,7 @@ INLINE void short_products(short_weights products, const float *restrict keys,
             for (size_t j = 0; j < h->length; j++) {
                 const float key = keys[j * h->stride + first + l];
 #pragma omp simd
-                for (size_t i = 0; i < width; i++)
+                for (size_t i = 0; i < LANES; i++)
                     products[j][i] += key * turned[l][i];
             }
         }
@@ -60,53 +60,52 @@ INLINE void short_products(short_weights products, const float *restrict keys,
 }
 
 /* Softmax over the keys of each query, in place. */
-INLINE void short_softmax(short_weights s, const mcvdi_short_head *h, size_t width)
+INLINE void short_softmax(short_weights s, const mcvdi_short_head *h)
 {
-    float max[SHORT];
-    float sum[SHORT];
+    float max[LANES];
+    float sum[LANES];
 
 #pragma omp simd
-    for (size_t i = 0; i < width; i++) {
+    for (size_t i = 0; i < LANES; i++) {
         max[i] = s[0][i];
         sum[i] = 0.0f;
     }
     for (size_t j = 1; j < h->length; j++)
 #pragma omp simd
-        for (size_t i = 0; i < width; i++)
+        for (size_t i = 0; i < LANES; i++)
             max[i] = s[j][i] > max[i] ? s[j][i] : max[i];
     for (size_t j = 0; j < h->length; j++) {
 #pragma omp simd
-        for (size_t i = 0; i < width; i++) {
+        for (size_t i = 0; i < LANES; i++) {
             const float below = (s[j][i] - max[i]) * h->scale;
             s[j][i] = exp_inside(clamped(below)) + 0.0f * below;
             sum[i] += s[j][i];
         }
     }
 #pragma omp simd
-    for (size_t i = 0; i < width; i++)
+    for (size_t i = 0; i < LANES; i++)
         sum[i] = 1.0f / sum[i];
     for (size_t j = 0; j < h->length; j++)
 #pragma omp simd
-        for (size_t i = 0; i < width; i++)
+        for (size_t i = 0; i < LANES; i++)
             s[j][i] *= sum[i];
 }
 
 /* From the gradient of the weights to that of the products, in place. */
-INLINE void short_softmax_back(short_weights dp, short_weights p, const mcvdi_short_head *h,
-                               size_t width)
+INLINE void short_softmax_back(short_weights dp, short_weights p, const mcvdi_short_head *h)
 {
-    float dot[SHORT];
+    float dot[LANES];
 
 #pragma omp simd
-    for (size_t i = 0; i < width; i++)
+    for (size_t i = 0; i < LANES; i++)
         dot[i] = 0.0f;
     for (size_t j = 0; j < h->length; j++)
 #pragma omp simd
-        for (size_t i = 0; i < width; i++)
+        for (size_t i = 0; i < LANES; i++)
             dot[i] += dp[j][i] * p[j][i];
     for (size_t j = 0; j < h->length; j++)
 #pragma omp simd
-        for (size_t i = 0; i < width; i++)
+        for (size_t i = 0; i < LANES; i++)
             dp[j][i] = h->scale * (p[j][i] * (dp[j][i] - dot[i]));
 }
 
@@ -142,46 +141,30 @@ INLINE void short_combine(float *to, short_weights weights, const float *rows,
     }
 }
 
-INLINE void short_attention_of(const mcvdi_short_head *h, size_t width)
-{
-    short_weights p;
-
-    short_products(p, h->k, h->q, h, width);
-    short_softmax(p, h, width);
-    short_combine(h->y, p, h->v, h, true, false);
-}
-
 static void short_attention(const mcvdi_short_head *h)
 {
-    if (h->length <= LANES)
-        short_attention_of(h, LANES);
-    else
-        short_attention_of(h, SHORT);
-}
-
-INLINE void short_attention_back_of(const mcvdi_short_head *h, size_t width)
-{
     short_weights p;
-    short_weights ds;
 
-    short_products(p, h->k, h->q, h, width);
-    short_softmax(p, h, width);
-    if (h->dv)
-        short_combine(h->dv, p, h->dy, h, false, h->add_v);
-    if (!h->dq && !h->dk)
-        return;
-    short_products(ds, h->v, h->dy, h, width);
-    short_softmax_back(ds, p, h, width);
-    if (h->dq)
-        short_combine(h->dq, ds, h->k, h, true, h->add_q);
-    if (h->dk)
-        short_combine(h->dk, ds, h->q, h, false, h->add_k);
+    short_products(p, h->k, h->q, h);
+    short_softmax(p, h);
+    short_combine(h->y, p, h->v, h, true, false);
 }
 
 static void short_attention_back(const mcvdi_short_head *h)
 {
-    if (h->length <= LANES)
-        short_attention_back_of(h, LANES);
-    else
-        short_attention_back_of(h, SHORT);
+    short_weights p;
+    short_weights ds;
+
+    short_products(p, h->k, h->q, h);
+    short_softmax(p, h);
+    if (h->dv)
+        short_combine(h->dv, p, h->dy, h, false, h->add_v);
+    if (!h->dq && !h->dk)
+        return;
+    short_products(ds, h->v, h->dy, h);
+    short_softmax_back(ds, p, h);
+    if (h->dq)
+        short_combine(h->dq, ds, h->k, h, true, h->add_q);
+    if (h->dk)
+        short_combine(h->dk, ds, h->q, h, false, h->add_k);
 }

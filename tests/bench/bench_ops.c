@@ -119,6 +119,8 @@ static const bench benches[] = {
     { "nin 32x32x256 n16", { 16, 32, 32, 256 }, build_nin, 2, 3 },
     { "nin 1x7x24 n4096", { 4096, 1, 7, 24 }, build_nin, 2, 3 },
     { "attention 1x7x24 n4096", { 4096, 1, 7, 24 }, build_one_head, 0, 0 },
+    { "attention 1x10x48 n4096", { 4096, 1, 10, 48 }, build_one_head, 0, 0 },
+    { "attention 1x15x96 n1024", { 1024, 1, 15, 96 }, build_one_head, 0, 0 },
     { "attention 1x20x96 n1024", { 1024, 1, 20, 96 }, build_one_head, 0, 0 },
     { "attention 32x32x192 n4", { 4, 32, 32, 192 }, build_attention, 0, 0 },
     { "attention 16x16x256 n16", { 16, 16, 16, 256 }, build_attention, 0, 0 },

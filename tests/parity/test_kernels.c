@@ -180,7 +180,7 @@ static void call_softmax_back(const mcvdi_kernels *k, arena *m, shape s)
     k->softmax_back_row(m->out + 1, m->a + 1, 0.3f, s.n);
 }
 
-/* Lengths up to 32, d up to 19, a stride of one more; heads of q, k, v, dy in their buffers. */
+/* Lengths up to 16, d up to 19, a stride of one more; heads of q, k, v, dy in their buffers. */
 static mcvdi_short_head short_head(const arena *m, shape s)
 {
     const size_t d = s.n % 19 + 1;
