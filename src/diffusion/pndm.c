@@ -1,6 +1,7 @@
 /*
- * F-PNDM (Liu et al. 2022, algorithm 2) in the direction that denoises: three Runge-Kutta steps of
- * four calls, then the linear multistep rule with one call. A transfer with noise e is
+ * F-PNDM (Liu et al. 2022, algorithm 2; second order) in the direction that denoises: three
+ * Runge-Kutta steps of four calls, then the linear multistep rule with one call. A transfer with
+ * noise e is
  *
  *     x(t -> u) = (a_u / a_t) x + (s_u - s_t a_u / a_t) e
  *
@@ -103,7 +104,7 @@ static mcvd_status check(const mcvd_sampler_config *config, const mcvd_schedule 
 
 const mcvdi_sampler_method mcvdi_sampler_pndm = {
     .name = "pndm",
-    .help = "F-PNDM, fourth order, three steps of four calls and then one call a step",
+    .help = "F-PNDM, three steps of four calls and then one call a step",
     .processes = MCVDI_ON_VP | MCVDI_ON_VE,
     .grid_from_zero = true,
     .ending = MCVDI_ENDS_CLEAN,
