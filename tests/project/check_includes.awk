@@ -20,7 +20,7 @@ BEGIN {
     own("diffusion", "schedule sampler likelihood loss")
     own("video", "video")
     own("data", "data mask")
-    own("model", "model network import")
+    own("model", "model network import footprint torch_export")
     own("train", "trainer checkpoint")
     own("rollout", "rollout")
     own("eval", "metrics")
