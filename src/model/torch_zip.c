@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -280,6 +281,14 @@ bool mcvdi_torch_zip_size(const mcvdi_torch_zip *zip, const char *name, size_t *
     return entry != NULL;
 }
 
+static mcvd_status fail_entry(const mcvdi_torch_zip *z, const zip_entry *entry, int code)
+{
+    char what[MAX_NAME + 32];
+
+    snprintf(what, sizeof what, "zip entry '%s'", entry->name);
+    return fail_zip(z->path, what, code);
+}
+
 /* The read that meets the end compares the CRC. */
 static mcvd_status read_all(const mcvdi_torch_zip *z, const zip_entry *entry, zip_file_t *file,
                             char *to)
@@ -301,8 +310,7 @@ static mcvd_status read_all(const mcvdi_torch_zip *z, const zip_entry *entry, zi
     if (code == ZIP_ER_OK)
         return mcvdi_fail(MCVD_E_MODEL, "%s: zip entry '%s': %zu of %zu bytes are there", z->path,
                           entry->name, done, entry->bytes);
-    const mcvd_status st = fail_zip(entry->name, "zip entry", code);
-    return mcvdi_fail_context(st, "%s", z->path);
+    return fail_entry(z, entry, code);
 }
 
 mcvd_status mcvdi_torch_zip_read(mcvdi_torch_zip *zip, const char *name, void *to, size_t bytes)
@@ -313,11 +321,8 @@ mcvd_status mcvdi_torch_zip_read(mcvdi_torch_zip *zip, const char *name, void *t
         return mcvdi_fail(MCVD_E_MODEL, "%s: zip entry '%s%s' of %zu bytes is missing", zip->path,
                           zip->prefix, name, bytes);
     zip_file_t *file = zip_fopen_index(zip->archive, entry->index, 0);
-    if (!file) {
-        const mcvd_status st =
-            fail_zip(entry->name, "zip entry", zip_error_code_zip(zip_get_error(zip->archive)));
-        return mcvdi_fail_context(st, "%s", zip->path);
-    }
+    if (!file)
+        return fail_entry(zip, entry, zip_error_code_zip(zip_get_error(zip->archive)));
     const mcvd_status st = read_all(zip, entry, file, to);
     zip_fclose(file);
     return st;
