@@ -358,19 +358,26 @@ static void give(float *restrict to, const float *restrict share, size_t n, bool
     }
 }
 
-/* Shares of n <= SPADE_BATCH positions from channel `first` of a row at offset `at`. */
-INLINE void spade_shares(float *restrict dx, float *restrict dgamma, float *restrict dbeta,
-                         const mcvdi_spade_rows *in, const mcvdi_spade_coefs *k, size_t at,
-                         size_t first, size_t n, bool use_silu)
+/* The shares of dx, dgamma and dbeta, SPADE_BATCH apart, of spade_batch positions from channel
+ * `first` of the row at offset `at`. */
+INLINE size_t spade_batch(const mcvdi_spade_rows *in, size_t first)
 {
+    return in->channels - first < SPADE_BATCH ? in->channels - first : SPADE_BATCH;
+}
+
+INLINE void spade_shares(float *restrict shares, const mcvdi_spade_rows *in,
+                         const mcvdi_spade_coefs *k, size_t at, size_t first, bool use_silu)
+{
+    const size_t n = spade_batch(in, first);
+
     for (size_t i = 0; i < n; i++) {
         const size_t c = first + i;
         const spade_point p = spade_at(in, k, at + c, c);
         const float dy = in->dy[at + c];
         const float dm = (use_silu ? dy * silu_slope(p.z) : dy) * k->s[c];
-        dbeta[i] = dm;
-        dgamma[i] = dm * p.xhat;
-        dx[i] = k->r[c] * (dm * p.wide) + (in->x[at + c] * k->u[c] + k->v[c]);
+        shares[i] = k->r[c] * (dm * p.wide) + (in->x[at + c] * k->u[c] + k->v[c]);
+        shares[SPADE_BATCH + i] = dm * p.xhat;
+        shares[2 * SPADE_BATCH + i] = dm;
     }
 }
 
@@ -379,25 +386,22 @@ static void spade_back_apply(const mcvdi_spade_gradients *to, const mcvdi_spade_
 {
     const mcvdi_spade_rows in = *rows;
     const mcvdi_spade_coefs k = *coefs;
-    float dx[SPADE_BATCH];
-    float dgamma[SPADE_BATCH];
-    float dbeta[SPADE_BATCH];
+    float shares[3 * SPADE_BATCH];
 
     for (size_t row = 0; row < in.rows; row++) {
         for (size_t first = 0; first < in.channels; first += SPADE_BATCH) {
-            const size_t left = in.channels - first;
-            const size_t n = left < SPADE_BATCH ? left : SPADE_BATCH;
+            const size_t n = spade_batch(&in, first);
             const size_t at = row * in.channels;
             if (in.silu)
-                spade_shares(dx, dgamma, dbeta, &in, &k, at, first, n, true);
+                spade_shares(shares, &in, &k, at, first, true);
             else
-                spade_shares(dx, dgamma, dbeta, &in, &k, at, first, n, false);
+                spade_shares(shares, &in, &k, at, first, false);
             if (to->dx)
-                give(to->dx + at + first, dx, n, to->add_x);
+                give(to->dx + at + first, shares, n, to->add_x);
             if (to->dgamma)
-                give(to->dgamma + at + first, dgamma, n, to->add_gamma);
+                give(to->dgamma + at + first, shares + SPADE_BATCH, n, to->add_gamma);
             if (to->dbeta)
-                give(to->dbeta + at + first, dbeta, n, to->add_beta);
+                give(to->dbeta + at + first, shares + 2 * SPADE_BATCH, n, to->add_beta);
         }
     }
 }
