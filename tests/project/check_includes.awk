@@ -103,8 +103,11 @@ FNR == 1 {
 /<(cblas|lapacke?|openblas_config)\.h>/ && FILENAME !~ /src\/ops\/gemm[a-z_0-9]*\.c$/ {
     complain("only src/ops/gemm*.c includes CBLAS")
 }
+/<zip\.h>/ && FILENAME !~ /src\/model\/torch_zip[a-z_]*\.c$/ {
+    complain("only src/model/torch_zip*.c includes libzip")
+}
 /<Random123\// && area != "core" { complain("only src/core includes Random123") }
-/<(dnnl|cblas|lib(av|sw)|cjson|omp|Random123)/ && public { complain("a public header includes a dependency") }
+/<(dnnl|cblas|lib(av|sw)|cjson|omp|zip|Random123)/ && public { complain("a public header includes a dependency") }
 
 END {
     printf "%d files, %d wrong includes\n", files, failures
