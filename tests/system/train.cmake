@@ -4,6 +4,10 @@ mcvd_add_test(NAME system_train_run SOURCES system/test_train_run.c
     AREAS train model data video ops graph diffusion core TIMEOUT 600)
 mcvd_add_test(NAME system_noise_in_cond SOURCES system/test_noise_in_cond.c
     AREAS train rollout model data video ops graph diffusion core TIMEOUT 600)
+mcvd_add_test(NAME system_variants SOURCES system/test_variants.c
+    AREAS train model data video ops graph diffusion core TIMEOUT 600)
+# Tiny products by the thousand: threads would only wait for each other.
+set_tests_properties(system_variants PROPERTIES ENVIRONMENT OMP_NUM_THREADS=1)
 
 # The program itself: signals, kills, full disks, exit statuses.
 foreach(part status data signals kills)
