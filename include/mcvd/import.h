@@ -86,6 +86,13 @@ typedef struct mcvd_import_result {
 } mcvd_import_result;
 
 /**
+ * The configuration to read a published config.yml onto: our defaults, but where the authors'
+ * program has no key and behaves otherwise, as it behaves: model.ema_warmup false,
+ * sampling.denoise_label count, so that published weights sample as published.
+ */
+MCVD_API void mcvd_import_config_default(mcvd_config *config);
+
+/**
  * Make a model file of a checkpoint. Every parameter of the configuration's network must be there
  * with its shape, nothing else may be, and the schedule buffers, where the file has them, must be
  * those of the configuration. One tensor at a time is in memory; nothing half-written is left.

@@ -75,7 +75,8 @@ static const mcvdi_arg_table table = {
     "import",
     "Make a model file of a checkpoint that the authors' PyTorch code wrote. Nothing in it is\n"
     "executed: its pickle is read by a list of what is allowed. Every name and shape is compared\n"
-    "with the configuration first.",
+    "with the configuration first. Where that is silent the model samples as the authors' program\n"
+    "does: sampling.denoise_label=count.",
     args,
     sizeof args / sizeof args[0],
     "  mcvd import logs/checkpoint.pt -o model.safetensors\n"
@@ -148,6 +149,14 @@ static mcvd_status check_paths(const import_args *a, char *config, size_t bytes)
     return find_config(a, config, bytes);
 }
 
+static mcvd_status load_config(mcvd_config *config, const char *path, const mcvdi_arg_list *sets)
+{
+    mcvd_import_config_default(config);
+    const mcvd_status st = mcvd_config_read(config, path);
+
+    return st < 0 ? st : mcvdi_settings_apply(config, sets, NULL);
+}
+
 static void print_result(const import_args *a, const char *config, const mcvd_import_result *r)
 {
     mcvdi_figure figures[8] = {
@@ -181,7 +190,7 @@ mcvd_status mcvdi_cmd_import(int argc, char **argv)
         return st;
     st = check_paths(&a, config_path, sizeof config_path);
     if (st >= 0)
-        st = mcvdi_settings_load(&config, config_path, &a.sets, NULL);
+        st = load_config(&config, config_path, &a.sets);
     if (st < 0)
         return st;
     view.checkpoint = a.checkpoint;

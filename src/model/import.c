@@ -257,6 +257,13 @@ static mcvd_status run(import_job *job, const mcvd_config *config, const char *o
     return st < 0 ? st : write_model(job, output);
 }
 
+void mcvd_import_config_default(mcvd_config *config)
+{
+    mcvd_config_default(config);
+    config->model.ema_warmup = false;
+    snprintf(config->sampling.denoise_label, sizeof config->sampling.denoise_label, "count");
+}
+
 mcvd_status mcvd_import(const char *checkpoint, const mcvd_config *config, const char *output,
                         const mcvd_import_options *options, mcvd_import_result *result)
 {
