@@ -19,6 +19,12 @@ extern "C" {
 
 enum { MCVD_CONFIG_TEXT = 256, MCVD_CONFIG_LIST = 16 };
 
+/* Values of sampling.sampler, in the order of mcvd_sampler_name (a test holds them together). */
+#define MCVD_SAMPLER_NAMES                                                                \
+    "ddpm|ddim|pndm|langevin|cas|euler-maruyama|reverse-diffusion|pc|euler|heun|dpm++2m|" \
+    "dpm++2m-sde|unipc"
+#define MCVD_SPACING_NAMES "uniform|quadratic|logsnr"
+
 typedef struct mcvd_int_list {
     int count;
     int values[MCVD_CONFIG_LIST];
@@ -45,7 +51,8 @@ typedef struct mcvd_data_config {
 } mcvd_data_config;
 
 typedef struct mcvd_model_config {
-    char version[MCVD_CONFIG_TEXT]; /* DDPM | DDIM: the sampler that the authors' configs name */
+    char version[MCVD_CONFIG_TEXT]; /* DDPM | DDIM | FPNDM | SMLD: the sampler that the authors'
+                                     * configs name; see sampling.sampler */
     char arch[MCVD_CONFIG_TEXT];    /* unetmore | unetmore3d | unetmorepseudo3d */
     int64_t ngf;
     mcvd_int_list ch_mult;
@@ -60,21 +67,24 @@ typedef struct mcvd_model_config {
     bool spade;
     int64_t spade_dim;
     int64_t num_classes;               /* T: diffusion steps */
-    char sigma_dist[MCVD_CONFIG_TEXT]; /* linear | cosine */
-    double sigma_begin;
-    double sigma_end;
-    bool gamma;
+    char sigma_dist[MCVD_CONFIG_TEXT]; /* linear | cosine | geometric | flow, see schedule.h */
+    double sigma_begin;                /* linear: betas, geometric: sigmas; noisiest step */
+    double sigma_end;                  /* the same, cleanest step */
+    bool zero_terminal_snr;            /* ours: linear and cosine end in pure noise */
+    bool gamma;                        /* gamma noise of unit variance instead of normal noise */
     bool ema;
     double ema_rate;
     bool ema_warmup; /* ours: forget the initial weights quickly; off in the reference */
-    char prediction[MCVD_CONFIG_TEXT]; /* ours: eps | v: what the network outputs */
+    char prediction[MCVD_CONFIG_TEXT]; /* ours: eps | v | x0 | score | flow: the output */
     int64_t space_to_depth;            /* ours: s: the U-Net works on s x s pixel cells; 1 is off */
 } mcvd_model_config;
 
 typedef struct mcvd_training_config {
     int64_t batch_size;
-    int64_t n_iters; /* total optimizer steps */
-    bool l1;         /* key L1 */
+    int64_t n_iters;                    /* total optimizer steps */
+    bool l1;                            /* key L1 */
+    char loss_weight[MCVD_CONFIG_TEXT]; /* ours: uniform | min-snr | elbo | sigma, of levels */
+    double min_snr_gamma;               /* ours: largest weight of min-snr */
     int64_t snapshot_freq;
     int64_t sample_freq;      /* 0: no sample grids */
     int64_t val_freq;         /* 0: no validation */
@@ -108,9 +118,22 @@ typedef struct mcvd_sampling_config {
     int64_t num_frames_pred;
     int64_t preds_per_test;
     double init_prev_t;
-    char sampler[MCVD_CONFIG_TEXT];       /* ours: ddpm | ddim; "" follows model.version */
-    double eta;                           /* ours: DDIM noise */
-    char denoise_label[MCVD_CONFIG_TEXT]; /* ours: last | count (the reference's quirk) */
+    bool consistent;         /* SMLD: cas instead of langevin */
+    double step_size;        /* key step_lr; langevin, cas; 0: the method's own */
+    int64_t steps_per_level; /* key n_steps_each; langevin, cas; 0: 5 */
+    /* Ours from here on. */
+    char sampler[MCVD_CONFIG_TEXT];  /* one of MCVD_SAMPLER_NAMES; "" follows model.version: DDPM ->
+                                      * ddpm, DDIM -> ddim, FPNDM -> pndm, SMLD -> langevin or cas */
+    char spacing[MCVD_CONFIG_TEXT];  /* one of MCVD_SPACING_NAMES; "": the method's own */
+    double eta;                      /* share of noise in [0, 1]; -1: the method's own */
+    char variance[MCVD_CONFIG_TEXT]; /* ddpm: small (posterior) | large (forward step) */
+    bool recompute_eps;              /* ddpm, ddim: eps follows the clipped frames */
+    double dynamic_clip;             /* quantile in (0, 1) of the dynamic clip; 0: off */
+    int64_t corrector_steps;         /* pc */
+    double corrector_snr;            /* pc */
+    char denoise_label[MCVD_CONFIG_TEXT]; /* last | count (the reference's quirk) */
+    double guidance_past; /* classifier-free guidance by masks, see rollout.h; 1: off */
+    double guidance_future;
 } mcvd_sampling_config;
 
 typedef struct mcvd_config {

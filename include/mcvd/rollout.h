@@ -59,11 +59,29 @@ enum { MCVD_ROLLOUT_MAX_BLOCKS = 65536 }; /* each block has noise of its own up 
 /** After each network call; anything but 0 stops the block with MCVD_E_INTERRUPTED. */
 typedef int (*mcvd_rollout_progress_fn)(void *user, size_t call, size_t num_calls);
 
+/*
+ * Guidance by masks. A network that was trained with masks knows its frames with a past and a
+ * future that are given, e(p, f), and with one or both of them masked, e(p, 0), e(0, 0). With
+ * w_p = sampling.guidance_past and w_f = sampling.guidance_future a call answers
+ *
+ *     e(0, 0) + w_p [e(p, 0) - e(0, 0)] + w_f [e(p, f) - e(p, 0)]      interp
+ *     e(0, 0) + w_p [e(p, 0) - e(0, 0)]                                predict, generate
+ *     e(0, 0) + w_f [e(0, f) - e(0, 0)]                                predict-past
+ *
+ * 1 is the network's own answer, 0 leaves the frames of that side out, above 1 they count more than
+ * the network says. (The w of Ho and Salimans 2022 is this one less 1.) It makes no difference
+ * whether e is noise, velocity, x0, score or flow: each is affine in the noise, with the same
+ * coefficients in all terms, and the weights sum to 1. x0 is clipped after it. Up to three rows of
+ * one network call per trajectory; terms of weight 0, and weights of 1, cost nothing. A weight of
+ * a side that the task is not given is not read. Networks with model.cond_emb are told that
+ * the past is masked where it is, and with model.noise_in_cond all terms see the same noise.
+ */
 typedef struct mcvd_rollout_config {
     mcvd_task task;
     size_t samples; /* trajectories, >= 1; trajectory k is the same whatever their number */
     size_t batch;   /* trajectories per network call; 0: as sampling.batch_size allows */
     uint64_t seed;
+    bool inpaint; /* blocks by mcvd_rollout_next_inpainted */
     /* Taken from the model's `sampling` section by mcvd_rollout_config_default. */
     mcvd_sampling_config sampling;
     mcvd_rollout_progress_fn progress; /* or NULL */
@@ -75,12 +93,13 @@ MCVD_API mcvd_rollout_config mcvd_rollout_config_default(const mcvd_config *mode
 
 /**
  * Build the network and the sampler, allocate everything.
- * @return MCVD_OK, MCVD_E_USAGE (a task that the model cannot do), MCVD_E_RANGE, MCVD_E_CONFIG,
- *         MCVD_E_MODEL, MCVD_E_NOMEM
+ * @return MCVD_OK, MCVD_E_USAGE (a task that the model cannot do, guidance by masks that it was not
+ *         trained with), MCVD_E_RANGE, MCVD_E_CONFIG, MCVD_E_MODEL, MCVD_E_NOMEM
  */
 MCVD_API mcvd_status mcvd_rollout_create(mcvd_rollout **out, const mcvd_model *model,
                                          const mcvd_rollout_config *config);
-/** The same on a network that exists; its batch is the number of trajectories per call. */
+/** The same on a network that exists; its batch is the number of trajectories per call, times the
+ * terms of guidance (MCVD_E_RANGE when that does not divide it). */
 MCVD_API mcvd_status mcvd_rollout_create_on(mcvd_rollout **out, mcvd_network *network,
                                             const mcvd_config *model_config,
                                             const mcvd_rollout_config *config);
@@ -120,10 +139,24 @@ MCVD_API mcvd_status mcvd_rollout_begin_each(mcvd_rollout *rollout, uint64_t fir
  */
 MCVD_API mcvd_status mcvd_rollout_next(mcvd_rollout *rollout, float *frames);
 
+/* Pixels of a block that are known already, the same for all trajectories. */
+typedef struct mcvd_rollout_region {
+    const float *truth;     /* [num_frames, H, W, C] in [-1, 1]; read where it is known, finite */
+    const uint8_t *unknown; /* [num_frames, H, W] 0 = known, other = to be made */
+} mcvd_rollout_region;
+
+/**
+ * The next block, of which some pixels are known: every estimate of the clean frames on the way
+ * has the truth there, so that the rest is made to fit it, and so has the result, bit for bit.
+ * Statuses of mcvd_rollout_next; MCVD_E_STATE without config.inpaint. Allocates nothing.
+ */
+MCVD_API mcvd_status mcvd_rollout_next_inpainted(mcvd_rollout *rollout,
+                                                 const mcvd_rollout_region *region, float *frames);
+
 /** Denoising steps really taken per block, and network calls (one more with the denoise call). */
 MCVD_API int mcvd_rollout_num_steps(const mcvd_rollout *rollout);
 MCVD_API int mcvd_rollout_num_calls(const mcvd_rollout *rollout);
-/** "ddpm" or "ddim": what was chosen. */
+/** What was chosen, see mcvd_sampler_name. */
 MCVD_API const char *mcvd_rollout_sampler_name(const mcvd_rollout *rollout);
 
 #ifdef __cplusplus

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <mcvd/config.h>
 #include <mcvd/export.h>
 #include <mcvd/schedule.h>
 #include <mcvd/status.h>
@@ -69,12 +70,27 @@ typedef struct mcvd_sampler_config {
     bool corrector_of_batch; /* pc: norms averaged over the batch, as published: then a sample
                               * depends on its neighbours */
     int steps_per_level;     /* langevin, cas: steps at each noise level */
-    double step_size;        /* langevin, cas: step at the least noisy level, > 0 */
+    double step_size;        /* langevin, cas: step at the least noisy level; 0: 6.2e-6, for cas
+                              * the square of its sigma */
+    bool harmonic_mean;      /* langevin: eps times H / sigma, H the harmonic mean of all sigmas */
+    bool gamma_noise;        /* the noise source gives gamma noise, which belongs to one level:
+                              * refuses methods that add it elsewhere */
 } mcvd_sampler_config;
 
 /** ddpm, eps, all steps, clip, denoise with the last label; pc 1 x 0.16; langevin 5 x 6.2e-6;
  * max_batch and numel are 0: set them. */
 MCVD_API mcvd_sampler_config mcvd_sampler_config_default(void);
+
+/** What model.* and sampling.* of a configuration say, with the method's own where they say
+ * nothing; max_batch and numel are 0. Its texts are those of *config, which must live until create.
+ */
+MCVD_API mcvd_sampler_config mcvd_sampler_config_of(const mcvd_config *config);
+
+/** The sampler that sampling.sampler names, or else model.version. */
+MCVD_API const char *mcvd_sampler_of_config(const mcvd_config *config);
+
+/** What mcvd_schedule_create and mcvd_sampler_create say about a configuration. */
+MCVD_API mcvd_status mcvd_sampler_check_config(const mcvd_config *config);
 
 /** Name and one line of help of sampler i = 0, 1, ...; NULL past the last. */
 MCVD_API const char *mcvd_sampler_name(size_t i);
@@ -82,6 +98,10 @@ MCVD_API const char *mcvd_sampler_help(size_t i);
 
 /** Whether sampler `name` draws noise with this eta, and takes an eta above 0 at all. */
 MCVD_API bool mcvd_sampler_takes_eta(const char *name);
+
+/** The spacing that suits the method: uniform for those that published models were sampled with,
+ * log-SNR for the solvers of the probability flow. */
+MCVD_API mcvd_spacing mcvd_sampler_own_spacing(const char *name);
 
 /**
  * Plan the steps and allocate all scratch memory. sched must outlive the sampler.
@@ -96,6 +116,9 @@ MCVD_API bool mcvd_sampler_takes_eta(const char *name);
 MCVD_API mcvd_status mcvd_sampler_create(mcvd_sampler **out, const mcvd_sampler_config *config,
                                          const mcvd_schedule *sched);
 MCVD_API void mcvd_sampler_free(mcvd_sampler **sampler);
+
+/** Its name as in mcvd_sampler_name, a literal. */
+MCVD_API const char *mcvd_sampler_get_name(const mcvd_sampler *sampler);
 
 /** Steps really taken, and network calls: one a step or more, plus the final denoising call. */
 MCVD_API int mcvd_sampler_num_steps(const mcvd_sampler *sampler);
@@ -151,7 +174,8 @@ MCVD_API mcvd_status mcvd_sampler_run(mcvd_sampler *sampler, const mcvd_sampler_
 typedef struct mcvd_noise_philox {
     uint64_t seed;
     uint64_t first_sample;
-    uint64_t block; /* number of the block in a rollout, < 65536 */
+    uint64_t block;     /* number of the block in a rollout, < 65536 */
+    double gamma_shape; /* > 0: gamma noise of this shape, mcvd_schedule_gamma_shape; 0: normal */
 } mcvd_noise_philox;
 
 /** A mcvd_noise_fn; user is a mcvd_noise_philox. MCVD_E_RANGE from draw 65536 on. */

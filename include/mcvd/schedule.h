@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <mcvd/config.h>
 #include <mcvd/export.h>
 #include <mcvd/status.h>
 
@@ -66,6 +67,8 @@ MCVD_API mcvd_schedule_config mcvd_schedule_config_default(void);
  * (geometric); Lipman et al. 2023 and Liu et al. 2023 (flow); Lin et al. 2024 (zero_terminal_snr).
  */
 MCVD_API mcvd_status mcvd_schedule_create(mcvd_schedule **out, const mcvd_schedule_config *config);
+/** The schedule of model.sigma_dist, sigma_begin, sigma_end, num_classes and zero_terminal_snr. */
+MCVD_API mcvd_status mcvd_schedule_of_config(mcvd_schedule **out, const mcvd_model_config *model);
 MCVD_API void mcvd_schedule_free(mcvd_schedule **sched);
 
 MCVD_API int mcvd_schedule_num_timesteps(const mcvd_schedule *sched);
@@ -90,6 +93,10 @@ MCVD_API mcvd_level mcvd_schedule_level(const mcvd_schedule *sched, int t);
 MCVD_API double mcvd_schedule_alpha_cumprod(const mcvd_schedule *sched, int t);
 MCVD_API double mcvd_schedule_alpha_cumprod_prev(const mcvd_schedule *sched, int t);
 MCVD_API double mcvd_schedule_beta(const mcvd_schedule *sched, int t);
+
+/** The shape of the gamma noise (model.gamma) at timestep t of a vp schedule: (s / (0.001 a))^2,
+ * infinite, which is normal noise, at a = 0. Source: Nachmani et al. 2021. */
+MCVD_API double mcvd_schedule_gamma_shape(const mcvd_schedule *sched, int t);
 
 /** The label that the authors' networks know timestep t by, T - 1 - t; its own inverse. Fractions
  * and numbers outside the schedule are converted alike. */

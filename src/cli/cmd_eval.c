@@ -13,6 +13,7 @@
 #include "cli/fail.h"
 #include "cli/parse.h"
 #include "cli/path.h"
+#include "cli/sampling_args.h"
 #include "cli/settings.h"
 #include "cli/shared.h"
 #include "cli/signals.h"
@@ -33,12 +34,11 @@ typedef struct eval_args {
     const char *config_file;
     const char *data;
     const char *task;
-    const char *sampler;
     const char *out;
     int64_t clips;
     int64_t trajectories;
     int64_t frames;
-    int64_t steps;
+    mcvdi_sampling_args sampling;
     int64_t seed;
     int64_t threads;
     bool json;
@@ -90,8 +90,7 @@ static const mcvdi_arg args[] = {
       .max = 100000,
       .help = "scored frames; default: one block of the model",
       .offset = offsetof(eval_args, frames) },
-    MCVDI_ARG_SAMPLER(eval_args),
-    MCVDI_ARG_STEPS(eval_args),
+    MCVDI_ARGS_SAMPLING(eval_args, sampling),
     MCVDI_ARG_SEED(eval_args, "of the trajectories; the clips are fixed"),
     { .name = "--json",
       .type = MCVDI_ARG_FLAG,
@@ -198,10 +197,6 @@ static void fit_protocol(eval_run *r)
         p->trajectories = r->config.sampling.preds_per_test;
     if (r->a.seed >= 0)
         p->seed = r->a.seed;
-    if (r->a.sampler)
-        snprintf(r->config.sampling.sampler, sizeof r->config.sampling.sampler, "%s", r->a.sampler);
-    if (r->a.steps)
-        r->config.sampling.subsample = r->a.steps;
 }
 
 static bool starts_with(const char *text, const char *start)
@@ -295,6 +290,9 @@ static mcvd_status set_up_protocol(eval_run *r)
         return st;
     fit_protocol(r);
     st = apply_sets(r);
+    if (st >= 0)
+        st = mcvdi_sampling_apply(&r->config, mcvd_model_get_config(r->model), &r->a.sampling,
+                                  &r->a.sets);
     return st < 0 ? st : check_protocol(r);
 }
 
@@ -555,6 +553,7 @@ mcvd_status mcvdi_cmd_eval(int argc, char **argv)
 
     memset(&r, 0, sizeof r);
     r.a.seed = -1;
+    r.a.sampling.eta = -1.0;
     st = mcvdi_args_parse(&table, argc, argv, &r.a);
     if (st != MCVD_OK)
         return st;

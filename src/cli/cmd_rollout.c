@@ -13,6 +13,7 @@
 #include "cli/path.h"
 #include "cli/progress.h"
 #include "cli/rollout_job.h"
+#include "cli/sampling_args.h"
 #include "cli/settings.h"
 #include "cli/shared.h"
 #include "cli/signals.h"
@@ -25,12 +26,10 @@ typedef struct rollout_args {
     const char *config_file;
     const char *task;
     const char *start;
-    const char *sampler;
     const char *out;
     int64_t frames;
     int64_t factor;
-    int64_t steps;
-    double eta;
+    mcvdi_sampling_args sampling;
     int64_t samples;
     int64_t seed;
     int64_t zoom;
@@ -86,15 +85,7 @@ static const mcvdi_arg args[] = {
       .help = "different futures, side by side",
       .offset = offsetof(rollout_args, samples) },
     MCVDI_ARG_SEED(rollout_args, "same seed, same bytes"),
-    MCVDI_ARG_SAMPLER(rollout_args),
-    MCVDI_ARG_STEPS(rollout_args),
-    { .name = "--eta",
-      .type = MCVDI_ARG_REAL,
-      .value = "X",
-      .min = 0,
-      .max = 1,
-      .help = "ddim: 0 deterministic, 1 as much noise as ddpm",
-      .offset = offsetof(rollout_args, eta) },
+    MCVDI_ARGS_SAMPLING(rollout_args, sampling),
     { .name = "--out",
       .short_name = "-o",
       .type = MCVDI_ARG_TEXT,
@@ -230,14 +221,12 @@ static mcvd_status check_usage(const rollout_run *r)
 
 static mcvd_status apply_arguments(rollout_run *r)
 {
-    mcvd_sampling_config *s = &r->config.sampling;
+    const mcvd_sampling_config *s = &r->config.sampling;
+    const mcvd_status st = mcvdi_sampling_apply(&r->config, mcvd_model_get_config(r->model),
+                                                &r->a.sampling, &r->a.sets);
 
-    if (r->a.sampler)
-        snprintf(s->sampler, sizeof s->sampler, "%s", r->a.sampler);
-    if (r->a.steps)
-        s->subsample = r->a.steps;
-    if (r->a.eta >= 0.0)
-        s->eta = r->a.eta;
+    if (st < 0)
+        return st;
     if (r->a.threads)
         mcvd_set_threads((int)r->a.threads);
     if (!r->a.frames)
@@ -545,7 +534,7 @@ mcvd_status mcvdi_cmd_rollout(int argc, char **argv)
     mcvd_status st;
 
     memset(&r, 0, sizeof r);
-    r.a.eta = -1.0;
+    r.a.sampling.eta = -1.0;
     st = mcvdi_args_parse(&table, argc, argv, &r.a);
     if (st != MCVD_OK)
         return st;

@@ -78,27 +78,60 @@ static mcvd_status store_real(const parser *p, const mcvdi_arg *arg, const char 
     return MCVD_OK;
 }
 
-static bool is_choice(const char *choices, const char *text)
-{
-    const size_t length = strlen(text);
+enum { MAX_CHOICES = 32, CHOICE_BYTES = 512 };
 
-    for (const char *c = choices;; c++) {
-        const size_t word = strcspn(c, "|");
-        if (word == length && memcmp(c, text, length) == 0)
-            return true;
-        c += word;
-        if (!*c)
-            return false;
+/* The words of a CHOICE, cut out of *text where they are one string. */
+typedef struct choice_list {
+    char text[CHOICE_BYTES];
+    const char *words[MAX_CHOICES];
+    size_t count;
+} choice_list;
+
+static void list_choices(choice_list *list, const mcvdi_arg *arg)
+{
+    list->count = 0;
+    if (arg->choice_name) {
+        while (list->count < MAX_CHOICES && arg->choice_name(list->count)) {
+            list->words[list->count] = arg->choice_name(list->count);
+            list->count++;
+        }
+        return;
     }
+    snprintf(list->text, sizeof list->text, "%s", arg->choices);
+    for (char *word = list->text; word && list->count < MAX_CHOICES;) {
+        char *bar = strchr(word, '|');
+        if (bar)
+            *bar = '\0';
+        list->words[list->count++] = word;
+        word = bar ? bar + 1 : NULL;
+    }
+}
+
+static mcvd_status fail_choice(const parser *p, const mcvdi_arg *arg, const choice_list *list,
+                               const char *text)
+{
+    char expected[CHOICE_BYTES] = "";
+    size_t used = 0;
+
+    for (size_t i = 0; i < list->count && used < sizeof expected; i++)
+        used += (size_t)snprintf(expected + used, sizeof expected - used, "%s%s", i ? "|" : "",
+                                 list->words[i]);
+    return mcvdi_cli_fail(MCVD_E_USAGE, "%s: %s: expected one of %s, found '%s', the nearest is %s",
+                          p->table->command, arg->name, expected, text,
+                          mcvdi_nearest_name(text, list->words, list->count));
 }
 
 static mcvd_status store_text(const parser *p, const mcvdi_arg *arg, const char *text)
 {
-    char expected[160];
+    choice_list list = { .count = 0 };
+    bool known = arg->type == MCVDI_ARG_TEXT;
 
-    snprintf(expected, sizeof expected, "one of %s", arg->choices ? arg->choices : "");
-    if (arg->type == MCVDI_ARG_CHOICE && !is_choice(arg->choices, text))
-        return fail_value(p, arg, expected, text);
+    if (!known)
+        list_choices(&list, arg);
+    for (size_t i = 0; i < list.count; i++)
+        known = known || strcmp(list.words[i], text) == 0;
+    if (!known)
+        return fail_choice(p, arg, &list, text);
     memcpy((char *)p->object + arg->offset, &text, sizeof text);
     return MCVD_OK;
 }
@@ -310,6 +343,16 @@ static void print_usage(const mcvdi_arg_table *table)
     printf("%s\n", has_options ? " [options]" : "");
 }
 
+static void print_choices(const mcvdi_arg *arg)
+{
+    char left[96];
+
+    for (size_t i = 0; arg->choice_name(i); i++) {
+        snprintf(left, sizeof left, "  %s", arg->choice_name(i));
+        printf("  %-*s  %s\n", HELP_COLUMN, left, arg->choice_help(i));
+    }
+}
+
 static void print_arg(const mcvdi_arg *arg)
 {
     char left[96];
@@ -318,13 +361,15 @@ static void print_arg(const mcvdi_arg *arg)
              arg->short_name ? ", " : "", arg->name, arg->value ? " " : "",
              arg->value ? arg->value : "");
     printf("  %-*s  %s", HELP_COLUMN, left, arg->help);
-    if (arg->type == MCVDI_ARG_CHOICE)
+    if (arg->choices)
         printf(" (%s)", arg->choices);
     if (arg->type == MCVDI_ARG_LIST && is_option(arg))
         printf(" (may be repeated)");
     if (arg->fallback)
         printf(" [default %s]", arg->fallback);
     putchar('\n');
+    if (arg->choice_name)
+        print_choices(arg);
 }
 
 static void print_help(const mcvdi_arg_table *table)

@@ -24,7 +24,7 @@ typedef enum mcvdi_arg_type {
     MCVDI_ARG_INT,    /* int64_t in [min, max] */
     MCVDI_ARG_REAL,   /* double, finite, in [min, max] */
     MCVDI_ARG_TEXT,   /* const char * into argv */
-    MCVDI_ARG_CHOICE, /* const char *, one of choices ("a|b|c") */
+    MCVDI_ARG_CHOICE, /* const char *, one of choices ("a|b|c") or of a list */
     MCVDI_ARG_LIST    /* mcvdi_arg_list: may be repeated */
 } mcvdi_arg_type;
 
@@ -36,6 +36,8 @@ typedef struct mcvdi_arg {
     double min;
     double max;
     const char *choices;
+    const char *(*choice_name)(size_t i); /* instead of choices: NULL past the last, */
+    const char *(*choice_help)(size_t i); /* and a line for each in the help */
     bool required;
     const char *fallback; /* default, parsed like a given value; NULL leaves the field alone, and
                            * the caller can set a value that means "not given" before */
@@ -57,19 +59,6 @@ typedef struct mcvdi_arg {
         .name = "--config", .type = MCVDI_ARG_TEXT, .value = "FILE",                          \
         .help = "configuration in JSON, for bare weights; default: the one inside the model", \
         .offset = offsetof(args_type, config_file)                                            \
-    }
-#define MCVDI_ARG_SAMPLER(args_type)                                                            \
-    {                                                                                           \
-        .name = "--sampler", .type = MCVDI_ARG_CHOICE, .value = "NAME", .choices = "ddpm|ddim", \
-        .help = "default: the model's own", .offset = offsetof(args_type, sampler)              \
-    }
-#define MCVDI_ARG_STEPS(args_type)                                                                 \
-    {                                                                                              \
-        .name = "--steps", .type = MCVDI_ARG_INT, .value = "N", .min = 1, .max = 100000,           \
-        .help =                                                                                    \
-            "denoising steps per block; default: the model's own; every (T/N)-th of T timesteps, " \
-            "T/N rounded down, so it may take more than N: the result says how many",              \
-        .offset = offsetof(args_type, steps)                                                       \
     }
 #define MCVDI_ARG_SEED(args_type, what)                                  \
     {                                                                    \

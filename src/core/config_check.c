@@ -122,6 +122,29 @@ static mcvd_status check_heads(const mcvd_config *config)
     return MCVD_OK;
 }
 
+static bool is(const char *text, const char *word)
+{
+    return strcmp(text, word) == 0;
+}
+
+static bool keeps_variance(const mcvd_model_config *m)
+{
+    return is(m->sigma_dist, "linear") || is(m->sigma_dist, "cosine");
+}
+
+/* noise_in_cond is part of the network: it noises what it is given as x is noised. */
+static mcvd_status check_noisy_conditions(const mcvd_model_config *m)
+{
+    if (m->noise_in_cond && (!keeps_variance(m) || m->zero_terminal_snr))
+        return mcvdi_fail(MCVD_E_CONFIG,
+                          "model.noise_in_cond = true with %s%s: the given frames would drown in "
+                          "noise; expected linear or cosine without zero_terminal_snr",
+                          m->zero_terminal_snr ? "model.zero_terminal_snr = true"
+                                               : "model.sigma_dist = ",
+                          m->zero_terminal_snr ? "" : m->sigma_dist);
+    return MCVD_OK;
+}
+
 mcvd_status mcvd_config_check_network(const mcvd_config *config)
 {
     const mcvd_model_config *m = &config->model;
@@ -137,6 +160,8 @@ mcvd_status mcvd_config_check_network(const mcvd_config *config)
         st = check_levels(config);
     if (st >= 0)
         st = check_heads(config);
+    if (st >= 0)
+        st = check_noisy_conditions(m);
     if (st >= 0 && m->cond_emb && !m->time_conditional)
         st = mcvdi_fail(MCVD_E_CONFIG, "model.cond_emb = true needs model.time_conditional = true, "
                                        "which carries it into the network");
@@ -161,28 +186,58 @@ static mcvd_status check_masks(const mcvd_data_config *d)
     return MCVD_OK;
 }
 
-static mcvd_status check_diffusion(const mcvd_config *config)
+static mcvd_status check_schedule(const mcvd_model_config *m)
 {
-    const mcvd_model_config *m = &config->model;
-
-    if (strcmp(m->version, "SMLD") == 0)
-        return mcvdi_fail(MCVD_E_CONFIG, "model.version = SMLD: score matching is not in this "
-                                         "version, expected DDPM or DDIM");
-    if (strcmp(m->version, "FPNDM") == 0 && !config->sampling.sampler[0])
-        return mcvdi_fail(MCVD_E_CONFIG, "model.version = FPNDM: this sampler is not in this "
-                                         "version, set sampling.sampler to ddpm or ddim");
-    if (strcmp(m->sigma_dist, "geometric") == 0)
-        return mcvdi_fail(MCVD_E_CONFIG, "model.sigma_dist = geometric belongs to score matching, "
-                                         "expected linear or cosine");
-    if (strcmp(m->sigma_dist, "linear") == 0 && (m->sigma_begin >= 1.0 || m->sigma_end >= 1.0 ||
-                                                 m->sigma_begin <= 0.0 || m->sigma_end <= 0.0))
+    if (is(m->version, "SMLD") && !is(m->sigma_dist, "geometric"))
+        return mcvdi_fail(MCVD_E_CONFIG,
+                          "model.version = SMLD is score matching: expected model.sigma_dist = "
+                          "geometric with sigmas, found %s",
+                          m->sigma_dist);
+    if (is(m->sigma_dist, "linear") && (m->sigma_begin >= 1.0 || m->sigma_end >= 1.0 ||
+                                        m->sigma_begin <= 0.0 || m->sigma_end <= 0.0))
         return mcvdi_fail(MCVD_E_CONFIG,
                           "model.sigma_begin = %g and model.sigma_end = %g: betas of the "
                           "linear schedule lie between 0 and 1",
                           m->sigma_begin, m->sigma_end);
-    if (m->gamma)
-        return mcvdi_fail(MCVD_E_CONFIG, "model.gamma = true: gamma noise is not in this version");
+    if (is(m->sigma_dist, "geometric") && !(m->sigma_end > 0.0 && m->sigma_begin > m->sigma_end))
+        return mcvdi_fail(MCVD_E_CONFIG,
+                          "model.sigma_begin = %g and model.sigma_end = %g: sigmas of the "
+                          "geometric schedule fall from the first to the second, above 0",
+                          m->sigma_begin, m->sigma_end);
+    if (!keeps_variance(m) && (m->zero_terminal_snr || m->gamma))
+        return mcvdi_fail(MCVD_E_CONFIG,
+                          "model.%s = true belongs to model.sigma_dist = linear or cosine, found "
+                          "%s",
+                          m->gamma ? "gamma" : "zero_terminal_snr", m->sigma_dist);
     return MCVD_OK;
+}
+
+/* The rules of mcvdi_parameterisation_check, which this folder does not know; a test compares. */
+static mcvd_status check_prediction(const mcvd_model_config *m)
+{
+    const bool all_noise = m->zero_terminal_snr || is(m->sigma_dist, "flow");
+
+    if (is(m->prediction, "v") && !keeps_variance(m))
+        return mcvdi_fail(MCVD_E_CONFIG,
+                          "model.prediction = v belongs to model.sigma_dist = linear or cosine, "
+                          "found %s; x0 and flow suit every schedule",
+                          m->sigma_dist);
+    if (all_noise && (is(m->prediction, "eps") || is(m->prediction, "score")))
+        return mcvdi_fail(MCVD_E_CONFIG,
+                          "model.prediction = %s says nothing about the frames where the schedule "
+                          "is all noise, as with %s; expected x0, flow%s",
+                          m->prediction,
+                          m->zero_terminal_snr ? "model.zero_terminal_snr = true"
+                                               : "model.sigma_dist = flow",
+                          m->zero_terminal_snr ? " or v" : "");
+    return MCVD_OK;
+}
+
+static mcvd_status check_diffusion(const mcvd_config *config)
+{
+    mcvd_status st = check_schedule(&config->model);
+
+    return st < 0 ? st : check_prediction(&config->model);
 }
 
 static mcvd_status check_training(const mcvd_config *config)

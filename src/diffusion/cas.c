@@ -3,7 +3,7 @@
  * one relative size eta on a geometric grid of sigma that is steps_per_level times finer than the
  * levels, with the noise that keeps sigma consistent:
  *
- *     x <- x - eta sigma_i eps(x),   eta = step_size / sigma_min^2
+ *     x <- x - eta sigma_i eps(x),   eta = step_size / sigma_min^2, 1 when step_size is 0
  *     x <- x + sqrt(1 - (gamma (1 - eta))^2) sigma_{i+1} z,   gamma = sigma_i / sigma_{i+1}
  *
  * The network is told the timestep, a fraction, that has sigma_i. No noise after the last.
@@ -40,7 +40,8 @@ static double timestep_of(const mcvdi_run *run, double sigma)
 static mcvd_status one_step(mcvdi_run *run, double sigma, double ratio, bool noisy)
 {
     const double least = run->steps[run->num_steps - 1].level.s;
-    const double eta = run->config->step_size / (least * least);
+    const double step_size = run->config->step_size;
+    const double eta = step_size > 0.0 ? step_size / (least * least) : 1.0;
     const double kept = (1.0 - eta) / ratio;
     const mcvdi_point here = { run->x, timestep_of(run, sigma), { 1.0, sigma } };
     const mcvdi_move move = { .of_x = 1.0,
@@ -81,7 +82,7 @@ static mcvd_status check(const mcvd_sampler_config *config, const mcvd_schedule 
     const double low = last * last * (1.0 - ratio);
     const double high = last * last * (1.0 + ratio);
 
-    if (!(config->step_size > low && config->step_size < high))
+    if (config->step_size > 0.0 && !(config->step_size > low && config->step_size < high))
         return mcvdi_fail(
             MCVD_E_RANGE,
             "sampler cas: step_size = %g, expected between %g and %g for %d levels of "

@@ -5,9 +5,8 @@
 enum { SAMPLES_AT_ONCE = 64 };
 
 /* sum (target - pred)^2, pred - target scaled into d_pred. */
-static double sample_l2(const mcvdi_loss_input *in, size_t first, float *d_pred)
+static double sample_l2(const mcvdi_loss_input *in, size_t first, float scale, float *d_pred)
 {
-    const float scale = (float)in->grad_scale;
     const float *target = in->target + first;
     const float *pred = in->pred + first;
     double sum = 0.0;
@@ -29,9 +28,8 @@ static double sample_l2(const mcvdi_loss_input *in, size_t first, float *d_pred)
     return 0.5 * sum;
 }
 
-static double sample_l1(const mcvdi_loss_input *in, size_t first, float *d_pred)
+static double sample_l1(const mcvdi_loss_input *in, size_t first, float scale, float *d_pred)
 {
-    const float scale = (float)in->grad_scale;
     const float *target = in->target + first;
     const float *pred = in->pred + first;
     double sum = 0.0;
@@ -53,8 +51,13 @@ static void chunk_losses(const mcvdi_loss_input *in, size_t begin, size_t count,
 {
 #pragma omp parallel for schedule(static)
     for (ptrdiff_t b = 0; b < (ptrdiff_t)count; b++) {
-        const size_t first = (begin + (size_t)b) * in->numel;
-        loss[b] = in->l1 ? sample_l1(in, first, d_pred) : sample_l2(in, first, d_pred);
+        const size_t sample = begin + (size_t)b;
+        const size_t first = sample * in->numel;
+        const double weight = in->weights ? in->weights[sample] : 1.0;
+        const float scale = (float)(weight * in->grad_scale);
+
+        loss[b] = weight * (in->l1 ? sample_l1(in, first, scale, d_pred)
+                                   : sample_l2(in, first, scale, d_pred));
     }
 }
 

@@ -4,7 +4,8 @@
  *     l2:  loss[b] = 1/2 sum (target - pred)^2       d loss[b] / d pred = pred - target
  *     l1:  loss[b] =     sum |target - pred|         d loss[b] / d pred = sign(pred - target)
  *
- * There is no division by the number of values; the usual clip of the gradient norm depends on it.
+ * each times weights[b] where there are weights. There is no division by the number of values; the
+ * usual clip of the gradient norm depends on it.
  */
 #ifndef MCVDI_LOSS_H
 #define MCVDI_LOSS_H
@@ -21,6 +22,7 @@ typedef struct mcvdi_loss_input {
     const float *target;
     const float *pred;
     double grad_scale; /* d_pred is multiplied by this: 1 / samples of the whole optimizer step */
+    const double *weights; /* [batch], see weighting.h; NULL: all 1 */
 } mcvdi_loss_input;
 
 typedef struct mcvdi_loss_result {

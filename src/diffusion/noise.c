@@ -3,6 +3,7 @@
 #include <mcvd/rng.h>
 
 #include "core/status.h"
+#include "diffusion/gamma.h"
 
 enum { DRAWS_PER_BLOCK = 65536 };
 
@@ -12,8 +13,13 @@ static void draw(const mcvd_noise_philox *noise, mcvd_rng_purpose purpose, uint6
 #pragma omp parallel for schedule(static)
     for (ptrdiff_t b = 0; b < (ptrdiff_t)batch; b++) {
         const uint64_t sample = noise->first_sample + (uint64_t)b;
-        mcvd_rng_normal(mcvd_rng_key_make(noise->seed, purpose, step, sample), 0,
-                        out + (size_t)b * numel, numel);
+        const mcvd_rng_key key = mcvd_rng_key_make(noise->seed, purpose, step, sample);
+        float *z = out + (size_t)b * numel;
+
+        if (noise->gamma_shape > 0.0)
+            mcvdi_gamma_noise(key, noise->gamma_shape, z, numel);
+        else
+            mcvd_rng_normal(key, 0, z, numel);
     }
 }
 

@@ -85,6 +85,12 @@ bool mcvd_sampler_takes_eta(const char *name)
     return method && method->takes_eta;
 }
 
+mcvd_spacing mcvd_sampler_own_spacing(const char *name)
+{
+    const mcvdi_sampler_method *method = method_named(name);
+    return method ? method->own_spacing : MCVD_SPACING_UNIFORM;
+}
+
 static mcvd_status fail_unknown(const char *name)
 {
     char known[256] = "";
@@ -137,8 +143,8 @@ static mcvd_status check_method_numbers(const mcvd_sampler_config *c)
     if (c->steps_per_level < 1 || c->steps_per_level > 1000)
         return mcvdi_fail(MCVD_E_RANGE, "sampler.steps_per_level = %d, expected 1 to 1000",
                           c->steps_per_level);
-    if (!(c->step_size > 0.0 && c->step_size <= 1e6))
-        return mcvdi_fail(MCVD_E_RANGE, "sampler.step_size = %g, expected above 0", c->step_size);
+    if (!(c->step_size >= 0.0 && c->step_size <= 1e6))
+        return mcvdi_fail(MCVD_E_RANGE, "sampler.step_size = %g, expected 0 to 1e6", c->step_size);
     return MCVD_OK;
 }
 
@@ -153,6 +159,12 @@ static mcvd_status check_method(const mcvd_sampler_config *c, const mcvdi_sample
     if (c->eta > 0.0 && !method->takes_eta)
         return mcvdi_fail(MCVD_E_CONFIG, "sampler %s takes no eta, found %g; ddim does",
                           method->name, c->eta);
+    if (c->gamma_noise && ((method != &mcvdi_sampler_ddpm && method != &mcvdi_sampler_ddim) ||
+                           c->eta > 0.0 || c->sigma_hat || c->same_noise))
+        return mcvdi_fail(MCVD_E_CONFIG,
+                          "sampler %s: gamma noise belongs to a level, which ddpm, and ddim with "
+                          "eta 0, keep to",
+                          method->name);
     return method->check ? method->check(c, sched) : MCVD_OK;
 }
 
@@ -309,6 +321,11 @@ void mcvd_sampler_free(mcvd_sampler **sampler)
     mcvdi_free((*sampler)->t);
     mcvdi_free(*sampler);
     *sampler = NULL;
+}
+
+const char *mcvd_sampler_get_name(const mcvd_sampler *sampler)
+{
+    return sampler->config.name;
 }
 
 int mcvd_sampler_num_steps(const mcvd_sampler *sampler)

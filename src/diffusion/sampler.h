@@ -52,6 +52,7 @@ typedef struct mcvdi_sampler_method {
     bool takes_eta;
     double own_eta;      /* eta where the configuration has none */
     bool grid_from_zero; /* uniform spacing counts timesteps 0, k, 2k ... instead of labels */
+    mcvd_spacing own_spacing;
     mcvdi_ending ending;
     int num_own; /* buffers */
     mcvd_status (*step)(mcvdi_run *run, const mcvdi_step *step);

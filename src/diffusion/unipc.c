@@ -111,6 +111,7 @@ const mcvdi_sampler_method mcvdi_sampler_unipc = {
     .name = "unipc",
     .help = "UniPC, predicts and corrects with one call a step, good from 5 steps on",
     .processes = MCVDI_ON_ALL,
+    .own_spacing = MCVD_SPACING_LOG_SNR,
     .ending = MCVDI_ENDS_CLEAN,
     .num_own = 3,
     .step = unipc_step,

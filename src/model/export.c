@@ -72,10 +72,13 @@ static mcvd_status refuse(const export_job *job, const char *key, const char *wh
 static mcvd_status check_config(const export_job *job)
 {
     const mcvd_model_config *m = &config_of(job)->model;
+    char key[MCVD_CONFIG_TEXT + 32];
 
+    snprintf(key, sizeof key, "model.prediction = %s", m->prediction);
     if (strcmp(m->prediction, "eps") != 0)
-        return refuse(job, "model.prediction = v",
-                      "the authors' samplers take what the network says for noise");
+        return refuse(job, key, "the authors' samplers take what the network says for noise");
+    if (m->zero_terminal_snr)
+        return refuse(job, "model.zero_terminal_snr = true", "the authors have no such schedule");
     if (m->space_to_depth != 1)
         return refuse(job, "model.space_to_depth > 1", "the authors' U-Net has no pixel cells");
     return MCVD_OK;

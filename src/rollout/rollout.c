@@ -10,7 +10,9 @@
 #include "core/alloc.h"
 #include "core/checked.h"
 #include "core/status.h"
+#include "rollout/guidance.h"
 #include "rollout/known.h"
+#include "rollout/region.h"
 
 struct mcvd_rollout {
     mcvd_rollout_config config;
@@ -20,6 +22,7 @@ struct mcvd_rollout {
     size_t batch;
     bool begun;
     bool past_given, future_given;
+    bool gamma;      /* model.gamma: the noise of a call is that of its level */
     bool noisy_cond; /* model.noise_in_cond: every call has noise on its given frames */
     uint64_t block;
     uint64_t first_trajectory; /* number of trajectory 0, for its noise */
@@ -30,8 +33,8 @@ struct mcvd_rollout {
     mcvd_sampler *sampler;
     const char *sampler_name;
     float *known;  /* [samples, P + U, H, W, C] */
-    float *cond;   /* [batch, H, W, (P + U) * C] */
-    float *mask;   /* [batch] 1 = past given */
+    float *cond;   /* [terms, batch, H, W, (P + U) * C] */
+    float *mask;   /* [terms, batch] 1 = past given */
     float *x;      /* [batch, H, W, F * C] */
     float *last_x; /* [samples, H, W, F * C] with init_prev_t */
     size_t call;   /* network calls of this block over all groups, for progress */
@@ -40,6 +43,14 @@ struct mcvd_rollout {
     mcvd_noise_philox noise;
     size_t group_call;
     float *cond_noise; /* like cond, with noisy_cond */
+
+    mcvdi_guidance guidance;
+    float *term_x;   /* [terms, batch, H, W, F * C] with more than one term */
+    float *term_out; /* the same */
+    double *term_t;  /* [terms, batch] */
+
+    mcvdi_region region; /* with config.inpaint */
+    bool inpaints;       /* this block */
 };
 
 mcvd_rollout_config mcvd_rollout_config_default(const mcvd_config *model_config)
@@ -51,36 +62,20 @@ mcvd_rollout_config mcvd_rollout_config_default(const mcvd_config *model_config)
 
 /* --- create --- */
 
-/* The word lives in r->config or is a literal. */
-static const char *choose_sampler(const mcvd_config *config, const mcvd_sampling_config *s)
+/* The texts of the sampler live in r->config, *model or are literals. */
+static mcvd_status make_sampler(mcvd_rollout *r, const mcvd_config *model)
 {
-    if (s->sampler[0])
-        return s->sampler;
-    return strcmp(config->model.version, "DDIM") == 0 ? "ddim" : "ddpm";
-}
+    mcvd_config config = *model;
+    mcvd_status st = mcvd_schedule_of_config(&r->schedule, &model->model);
 
-static mcvd_status make_sampler(mcvd_rollout *r, const mcvd_config *config)
-{
-    const mcvd_sampling_config *s = &r->config.sampling;
-    const mcvd_schedule_config schedule = { .kind = config->model.sigma_dist,
-                                            .num_timesteps = (int)config->model.num_classes,
-                                            .beta_begin = config->model.sigma_begin,
-                                            .beta_end = config->model.sigma_end };
-    mcvd_sampler_config sampler = mcvd_sampler_config_default();
-    mcvd_status st = mcvd_schedule_create(&r->schedule, &schedule);
-
-    sampler.name = r->sampler_name = choose_sampler(config, s);
-    sampler.prediction = config->model.prediction;
+    config.sampling = r->config.sampling;
+    mcvd_sampler_config sampler = mcvd_sampler_config_of(&config);
     sampler.max_batch = r->batch;
     sampler.numel = r->num_frames * r->frame;
-    sampler.num_steps = s->subsample < config->model.num_classes ? (int)s->subsample : 0;
-    sampler.clip = s->clip_before;
-    sampler.denoise = s->denoise;
-    sampler.denoise_label =
-        strcmp(s->denoise_label, "count") == 0 ? MCVD_DENOISE_COUNT_LABEL : MCVD_DENOISE_LAST_LABEL;
-    sampler.eta = s->eta;
-    sampler.t_min = s->init_prev_t;
-    return st < 0 ? st : mcvd_sampler_create(&r->sampler, &sampler, r->schedule);
+    r->gamma = model->model.gamma;
+    st = st < 0 ? st : mcvd_sampler_create(&r->sampler, &sampler, r->schedule);
+    r->sampler_name = st < 0 ? NULL : mcvd_sampler_get_name(r->sampler);
+    return st;
 }
 
 /* n * a * b floats; NULL when that does not fit. */
@@ -97,19 +92,35 @@ static float *new_floats(size_t n, size_t a, size_t b)
 static mcvd_status make_buffers(mcvd_rollout *r)
 {
     const size_t known = r->num_past + r->num_future;
+    const size_t rows = r->batch * r->guidance.num_terms;
 
     r->known = new_floats(r->config.samples, known, r->frame);
-    r->cond = new_floats(r->batch, known, r->frame);
-    r->mask = new_floats(r->batch, 1, 1);
+    r->cond = new_floats(rows, known, r->frame);
+    r->mask = new_floats(rows, 1, 1);
     r->x = new_floats(r->batch, r->num_frames, r->frame);
     if (r->config.sampling.init_prev_t > 0.0)
         r->last_x = new_floats(r->config.samples, r->num_frames, r->frame);
     if (r->noisy_cond)
-        r->cond_noise = new_floats(r->batch, known, r->frame);
+        r->cond_noise = new_floats(rows, known, r->frame);
     if (!r->known || !r->cond || !r->mask || !r->x ||
         (r->config.sampling.init_prev_t > 0.0 && !r->last_x) || (r->noisy_cond && !r->cond_noise))
         return mcvdi_fail(MCVD_E_NOMEM, "rollout: out of memory for %zu trajectories",
                           r->config.samples);
+    return MCVD_OK;
+}
+
+/* Of guidance by masks, with more than one term. */
+static mcvd_status make_term_buffers(mcvd_rollout *r)
+{
+    const size_t rows = r->batch * r->guidance.num_terms;
+
+    if (r->guidance.num_terms == 1)
+        return MCVD_OK;
+    r->term_x = new_floats(rows, r->num_frames, r->frame);
+    r->term_out = new_floats(rows, r->num_frames, r->frame);
+    r->term_t = mcvdi_calloc(rows, sizeof *r->term_t);
+    if (!r->term_x || !r->term_out || !r->term_t)
+        return mcvdi_fail(MCVD_E_NOMEM, "rollout: out of memory for guidance");
     return MCVD_OK;
 }
 
@@ -159,6 +170,10 @@ static mcvd_status finish(mcvd_rollout **out, mcvd_rollout *r, const mcvd_config
 
     if (st >= 0)
         st = make_buffers(r);
+    if (st >= 0)
+        st = make_term_buffers(r);
+    if (st >= 0 && r->config.inpaint)
+        st = mcvdi_region_allocate(&r->region, r->num_frames * r->frame);
     if (st < 0)
         mcvd_rollout_free(&r);
     *out = r;
@@ -307,6 +322,27 @@ static void slide(mcvd_rollout *r, size_t sample, const float *block)
 
 /* --- one block --- */
 
+static void set_noise_level(mcvd_rollout *r, int t)
+{
+    if (r->gamma)
+        r->noise.gamma_shape = mcvd_schedule_gamma_shape(r->schedule, t);
+}
+
+/* Noise of the noisiest level: unit variance in a vp process, as the reference starts (of gamma
+ * noise the real one), sigma_begin in a ve process. */
+static void start_noise(mcvd_rollout *r, size_t numel)
+{
+    const int last = mcvd_schedule_num_timesteps(r->schedule) - 1;
+    const bool scaled = r->gamma || mcvd_schedule_process(r->schedule) == MCVD_PROCESS_VE;
+    const float s = (float)mcvd_schedule_level(r->schedule, last).s;
+
+    set_noise_level(r, last);
+    mcvd_noise_philox_start(&r->noise, r->x, r->batch, numel);
+    for (size_t i = 0; scaled && i < r->batch * numel; i++)
+        r->x[i] *= s;
+    set_noise_level(r, (int)mcvd_sampler_timestep(r->sampler, 0)); /* init_prev_t noises again */
+}
+
 static mcvd_status denoise(void *user, const float *x_t, const double *t, size_t batch, float *out)
 {
     mcvd_rollout *r = user;
@@ -318,6 +354,7 @@ static mcvd_status denoise(void *user, const float *x_t, const double *t, size_t
                                     .cond_noise = r->cond_noise };
     mcvd_status st = MCVD_OK;
 
+    set_noise_level(r, (int)t[0]); /* also of the draw that may follow the call */
     if (r->noisy_cond)
         st = mcvd_noise_philox_cond(&r->noise, r->group_call++, r->cond_noise, batch,
                                     known * r->frame);
@@ -349,7 +386,7 @@ static void prepare_group(mcvd_rollout *r, size_t first)
     const size_t numel = r->num_frames * r->frame;
     const bool past_given = r->past_given || (r->config.task == MCVD_TASK_GENERATE && r->block);
 
-    mcvd_noise_philox_start(&r->noise, r->x, r->batch, numel);
+    start_noise(r, numel);
     for (size_t b = 0; b < r->batch; b++) {
         const size_t s = trajectory(r, first, b);
         stack_frames(r->cond + b * known * r->frame, known_of(r, s), known, r->pixels, r->channels);
@@ -363,7 +400,9 @@ static mcvd_status run_group(mcvd_rollout *r, size_t first, float *frames)
 {
     const size_t numel = r->num_frames * r->frame;
 
-    r->noise = (mcvd_noise_philox) { r->config.seed, r->first_trajectory + first, r->block };
+    r->noise = (mcvd_noise_philox) { .seed = r->config.seed,
+                                     .first_sample = r->first_trajectory + first,
+                                     .block = r->block };
     r->group_call = 0;
     const mcvd_sampler_job job = { .batch = r->batch,
                                    .denoiser = denoise,

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include <mcvd/sampler.h>
 #include <mcvd/trainer.h>
 
 #include "core/alloc.h"
@@ -443,6 +444,8 @@ mcvd_status mcvd_train_run(const mcvd_train_run_config *config)
     train_run r = { .rc = config, .config = config->config };
     mcvd_status st = mcvd_config_check(&config->config);
 
+    if (st >= 0)
+        st = mcvd_sampler_check_config(&config->config);
     if (st >= 0)
         st = open_run(&r);
     if (st >= 0) {

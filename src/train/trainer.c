@@ -1,18 +1,22 @@
 /*
  * One optimizer step (Voleti et al. 2022, section 3; Ho et al. 2020, algorithm 1). For each sample
- * of the batch: t uniform over the timesteps, eps standard normal,
+ * of the batch: t uniform over the timesteps, eps standard normal (or gamma noise, gamma.h),
  *
- *     x_t  = sqrt(ac[t]) x0 + sqrt(1 - ac[t]) eps
- *     loss = 1/2 |target - network(x_t, t, masked frames)|^2,  target = eps (or v)
+ *     x_t  = a[t] x0 + s[t] eps
+ *     loss = w[t] / 2 |target - network(x_t, t, masked frames)|^2
  *
+ * with the target of model.prediction (parameterisation.h) and the weight w of training.loss_weight
+ * (weighting.h),
  * averaged over the batch; then clip by global norm, Adam, EMA. With model.noise_in_cond the frames
  * that the network is given are noised like x, at the same t with noise of their own.
  */
 #include <string.h>
 
 #include <mcvd/rng.h>
+#include <mcvd/sampler.h>
 
 #include "core/alloc.h"
+#include "diffusion/gamma.h"
 #include "diffusion/loss.h"
 #include "model/noise_in_cond.h"
 #include "train/adam.h"
@@ -23,16 +27,19 @@
 
 /* --- create --- */
 
-static mcvd_status make_schedule(mcvd_trainer *tr)
+static mcvd_status make_objective(mcvd_trainer *tr)
 {
-    const mcvd_model_config *m = &tr->config.model;
-    const mcvd_schedule_config config = { .kind = m->sigma_dist,
-                                          .num_timesteps = (int)m->num_classes,
-                                          .beta_begin = m->sigma_begin,
-                                          .beta_end = m->sigma_end };
-    const mcvd_status st = mcvd_schedule_create(&tr->schedule, &config);
+    mcvdi_weighting *w = &tr->weighting;
+    mcvd_status st = mcvd_schedule_of_config(&tr->schedule, &tr->config.model);
 
-    return st < 0 ? st : mcvdi_parameterisation_find(&tr->prediction, m->prediction);
+    if (st >= 0)
+        st = mcvdi_parameterisation_find(&tr->prediction, tr->config.model.prediction);
+    if (st >= 0)
+        st = mcvdi_weighting_find(w, tr->config.training.loss_weight);
+    w->param = tr->prediction;
+    w->l1 = tr->config.training.l1;
+    w->min_snr_gamma = tr->config.training.min_snr_gamma;
+    return st;
 }
 
 static mcvd_status make_graph(mcvd_trainer *tr)
@@ -69,10 +76,12 @@ static mcvd_status make_buffers(mcvd_trainer *tr)
     tr->eps = mcvdi_alloc_aligned(block);
     tr->target = mcvdi_alloc_aligned(block);
     tr->t = mcvdi_calloc(tr->part, sizeof *tr->t);
+    tr->weights = mcvdi_calloc(tr->part, sizeof *tr->weights);
     if (noisy_cond)
         tr->cond_noise = mcvdi_alloc_aligned(tr->part * cond_numel(tr) * sizeof(float));
     if ((noisy_cond && !tr->cond_noise) || !tr->m || !tr->v || !tr->eps || !tr->target || !tr->t ||
-        (tr->config.optim.amsgrad && !tr->v_max) || (tr->config.model.ema && !tr->ema))
+        !tr->weights || (tr->config.optim.amsgrad && !tr->v_max) ||
+        (tr->config.model.ema && !tr->ema))
         return mcvdi_fail(MCVD_E_NOMEM, "trainer: %zu bytes of optimizer state", 3 * slab);
     return MCVD_OK;
 }
@@ -97,6 +106,8 @@ mcvd_status mcvd_trainer_create(mcvd_trainer **out, const mcvd_config *config)
 {
     *out = NULL;
     mcvd_status st = mcvd_config_check(config);
+    if (st >= 0)
+        st = mcvd_sampler_check_config(config); /* samples on the way, and of the result */
     if (st < 0)
         return st;
     mcvd_trainer *tr = mcvdi_calloc(1, sizeof *tr);
@@ -105,7 +116,7 @@ mcvd_status mcvd_trainer_create(mcvd_trainer **out, const mcvd_config *config)
     tr->config = *config;
     tr->batch = (size_t)config->training.batch_size;
     tr->part = tr->batch / (size_t)config->training.accumulate;
-    st = make_schedule(tr);
+    st = make_objective(tr);
     if (st >= 0)
         st = make_graph(tr);
     if (st >= 0)
@@ -136,6 +147,7 @@ void mcvd_trainer_free(mcvd_trainer **trainer)
     mcvdi_free_aligned(tr->target);
     mcvdi_free_aligned(tr->cond_noise);
     mcvdi_free(tr->t);
+    mcvdi_free(tr->weights);
     mcvdi_free(tr);
     *trainer = NULL;
 }
@@ -158,7 +170,15 @@ static mcvd_status check_batch(const mcvd_trainer *tr, const mcvd_batch *b)
     return MCVD_OK;
 }
 
-/* Timestep and noise of samples [first, first + part) of the step. */
+void mcvdi_trainer_noise(const mcvd_trainer *trainer, mcvd_rng_key key, int t, float *out, size_t n)
+{
+    if (trainer->config.model.gamma)
+        mcvdi_gamma_noise(key, mcvd_schedule_gamma_shape(trainer->schedule, t), out, n);
+    else
+        mcvd_rng_normal(key, 0, out, n);
+}
+
+/* Timestep, its weight, and noise of samples [first, first + part) of the step. */
 static void draw_noise(mcvd_trainer *tr, size_t first)
 {
     const uint64_t seed = (uint64_t)tr->config.training.seed;
@@ -169,8 +189,9 @@ static void draw_noise(mcvd_trainer *tr, size_t first)
         const uint64_t sample = first + i;
         tr->t[i] = (int32_t)mcvd_rng_below(
             mcvd_rng_key_make(seed, MCVD_RNG_TIMESTEP, tr->steps, sample), 0, num_timesteps);
-        mcvd_rng_normal(mcvd_rng_key_make(seed, MCVD_RNG_TRAIN_NOISE, tr->steps, sample), 0,
-                        tr->eps + i * tr->numel, tr->numel);
+        tr->weights[i] = mcvdi_weighting_at(&tr->weighting, tr->schedule, tr->t[i]);
+        mcvdi_trainer_noise(tr, mcvd_rng_key_make(seed, MCVD_RNG_TRAIN_NOISE, tr->steps, sample),
+                            tr->t[i], tr->eps + i * tr->numel, tr->numel);
     }
 }
 
@@ -183,8 +204,8 @@ static void noise_conditions(const mcvd_trainer *tr, const float *given, size_t 
 #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < tr->part; i++) {
         float *z = tr->cond_noise + i * numel;
-        mcvd_rng_normal(mcvd_rng_key_make(seed, MCVD_RNG_COND_NOISE, tr->steps, first + i), 0, z,
-                        numel);
+        mcvdi_trainer_noise(tr, mcvd_rng_key_make(seed, MCVD_RNG_COND_NOISE, tr->steps, first + i),
+                            tr->t[i], z, numel);
         mcvdi_noise_cond(cond + i * numel, given + i * numel, z,
                          mcvd_schedule_alpha_cumprod(tr->schedule, tr->t[i]), numel);
     }
@@ -240,7 +261,8 @@ static mcvd_status run_part(mcvd_trainer *tr, const mcvd_batch *batch, size_t fi
                                   .numel = tr->numel,
                                   .target = tr->target,
                                   .pred = mcvdi_graph_data(g, tr->unet.out),
-                                  .grad_scale = 1.0 / (double)tr->batch };
+                                  .grad_scale = 1.0 / (double)tr->batch,
+                                  .weights = tr->weights };
     st = mcvdi_loss(&in, mcvdi_graph_grad(g, tr->unet.out), NULL, &part_loss);
     if (st < 0)
         return st;

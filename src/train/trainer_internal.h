@@ -2,10 +2,12 @@
 #ifndef MCVDI_TRAINER_INTERNAL_H
 #define MCVDI_TRAINER_INTERNAL_H
 
+#include <mcvd/rng.h>
 #include <mcvd/schedule.h>
 #include <mcvd/trainer.h>
 
 #include "diffusion/parameterisation.h"
+#include "diffusion/weighting.h"
 #include "model/model_internal.h"
 
 struct mcvd_trainer {
@@ -14,6 +16,7 @@ struct mcvd_trainer {
     mcvdi_unet unet;
     mcvd_schedule *schedule;
     const mcvdi_parameterisation *prediction;
+    mcvdi_weighting weighting;
     uint64_t steps; /* completed optimizer steps */
     size_t batch;   /* samples of an optimizer step */
     size_t part;    /* samples of one pass through the graph */
@@ -29,10 +32,15 @@ struct mcvd_trainer {
     float *eps;
     float *target;
     int32_t *t;
+    double *weights;   /* of the levels, for the loss */
     float *cond_noise; /* like the part's given frames; model.noise_in_cond only */
 };
 
 /* The weights that results are made with: EMA where it is kept. */
 const float *mcvdi_trainer_result_weights(const mcvd_trainer *trainer);
+
+/* The noise of a sample at timestep t: normal, or gamma noise of that level. */
+void mcvdi_trainer_noise(const mcvd_trainer *trainer, mcvd_rng_key key, int t, float *out,
+                         size_t n);
 
 #endif

@@ -1,5 +1,5 @@
-/* Validation: the training loss with timesteps and noise that never change, so that two values
- * differ by the weights alone. */
+/* Validation: the training loss, its weights of the noise levels included, with timesteps and noise
+ * that never change, so that two values differ by the network alone. */
 #include <mcvd/rng.h>
 
 #include "core/alloc.h"
@@ -11,6 +11,7 @@ typedef struct validation_buffers {
     float *cond_noise; /* model.noise_in_cond only */
     int32_t *t;
     double *t_real;
+    double *weights;
 } validation_buffers;
 
 static void free_buffers(validation_buffers *b)
@@ -23,6 +24,7 @@ static void free_buffers(validation_buffers *b)
     mcvdi_free(b->cond_noise);
     mcvdi_free(b->t);
     mcvdi_free(b->t_real);
+    mcvdi_free(b->weights);
 }
 
 static mcvd_status make_buffers(validation_buffers *b, size_t batch, size_t numel,
@@ -34,11 +36,12 @@ static mcvd_status make_buffers(validation_buffers *b, size_t batch, size_t nume
                                 .out = mcvdi_calloc(batch * numel, sizeof(float)),
                                 .mask = mcvdi_calloc(batch, sizeof(float)),
                                 .t = mcvdi_calloc(batch, sizeof(int32_t)),
-                                .t_real = mcvdi_calloc(batch, sizeof(double)) };
+                                .t_real = mcvdi_calloc(batch, sizeof(double)),
+                                .weights = mcvdi_calloc(batch, sizeof(double)) };
     if (cond_numel)
         b->cond_noise = mcvdi_calloc(batch * cond_numel, sizeof(float));
     if ((b->cond_noise || !cond_numel) && b->eps && b->x_t && b->target && b->out && b->mask &&
-        b->t && b->t_real)
+        b->t && b->t_real && b->weights)
         return MCVD_OK;
     return mcvdi_fail(MCVD_E_NOMEM, "validation: out of memory");
 }
@@ -62,11 +65,12 @@ static void draw(const mcvd_trainer *tr, const mcvd_batch *batch, uint64_t key,
                             (double)batch->batch_size);
         b->t_real[i] = (double)b->t[i];
         b->mask[i] = (float)batch->cond_mask[i];
-        mcvd_rng_normal(mcvd_rng_key_make(key, MCVD_RNG_TEST, 0, i), 0, b->eps + i * tr->numel,
-                        tr->numel);
+        b->weights[i] = mcvdi_weighting_at(&tr->weighting, tr->schedule, b->t[i]);
+        mcvdi_trainer_noise(tr, mcvd_rng_key_make(key, MCVD_RNG_TEST, 0, i), b->t[i],
+                            b->eps + i * tr->numel, tr->numel);
         if (cond_numel)
-            mcvd_rng_normal(mcvd_rng_key_make(key, MCVD_RNG_COND_NOISE, 0, i), 0,
-                            b->cond_noise + i * cond_numel, cond_numel);
+            mcvdi_trainer_noise(tr, mcvd_rng_key_make(key, MCVD_RNG_COND_NOISE, 0, i), b->t[i],
+                                b->cond_noise + i * cond_numel, cond_numel);
     }
 }
 
@@ -94,7 +98,8 @@ static mcvd_status measure(const mcvd_trainer *tr, mcvd_network *network, const 
                                   .numel = tr->numel,
                                   .target = b->target,
                                   .pred = b->out,
-                                  .grad_scale = 1.0 };
+                                  .grad_scale = 1.0,
+                                  .weights = b->weights };
     if (st >= 0)
         st = mcvdi_loss(&li, NULL, NULL, &result);
     *loss = result.per_element;

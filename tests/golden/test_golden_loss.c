@@ -83,7 +83,12 @@ static void check_case(loss_case *c, bool l1, double mean)
     CHECK_OK(mcvdi_training_target(eps_prediction, c->sched, &steps, x0, z, target));
     predict(c, x_t, pred);
 
-    const mcvdi_loss_input in = { l1, c->batch, c->numel, target, pred, 1.0 };
+    const mcvdi_loss_input in = { .l1 = l1,
+                                  .batch = c->batch,
+                                  .numel = c->numel,
+                                  .target = target,
+                                  .pred = pred,
+                                  .grad_scale = 1.0 };
     CHECK_OK(mcvdi_loss(&in, NULL, per_sample, &result));
     for (size_t b = 0; b < c->batch; b++)
         CHECK_CLOSE(per_sample[b], expected[b], 2e-5 * (double)expected[b]);

@@ -307,7 +307,7 @@ static void sampling_noises_every_call(void **state)
     mcvd_schedule *schedule = schedule_of(config);
     mcvd_sampler *sampler = NULL;
     mcvd_sampler_config sc = mcvd_sampler_config_default();
-    mcvd_noise_philox noise = { 5, 2, 0 };
+    mcvd_noise_philox noise = { 5, 2, 0, 0.0 };
     by_hand h = { .schedule = schedule, .cond = cond, .seed = 5, .sample = 2 };
     const mcvd_sampler_job job = { .batch = 1,
                                    .denoiser = noised_call,
@@ -347,9 +347,9 @@ static void sampling_noises_every_call(void **state)
 /* Streams of calls, blocks and trajectories differ; a batch is its trajectories side by side. */
 static void noise_of_calls_is_independent(void **state)
 {
-    const mcvd_noise_philox all = { 9, 4, 1 };
-    const mcvd_noise_philox later = { 9, 4, 2 };
-    mcvd_noise_philox one = { 9, 5, 1 };
+    const mcvd_noise_philox all = { 9, 4, 1, 0.0 };
+    const mcvd_noise_philox later = { 9, 4, 2, 0.0 };
+    mcvd_noise_philox one = { 9, 5, 1, 0.0 };
     float a[2 * X];
     float b[2 * X];
     double product = 0.0;

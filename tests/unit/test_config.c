@@ -147,11 +147,11 @@ static void authors_keys_are_known(void **state)
     CHECK_OK(mcvd_config_check(c));
     CHECK_EQ(warnings, 0);
     CHECK_EQ(notes, 1);
-    /* All in one line: training 4, sampling 17, the two sections, data 5, model 7. */
+    /* All in one line: training 4, sampling 14, the two sections, data 5, model 7. */
     size_t keys = 1;
     for (const char *at = strstr(last_line, ", "); at; at = strstr(at + 1, ", "))
         keys++;
-    CHECK_EQ(keys, 4 + 17 + 2 + 5 + 7);
+    CHECK_EQ(keys, 4 + 14 + 2 + 5 + 7);
     CHECK_TRUE(strstr(last_line, "training.anneal_power") && strstr(last_line, "model.gff"));
 }
 
@@ -237,10 +237,24 @@ static void rules(void **state)
         { "model.cond_emb=true", NULL, NULL, "needs data.prob_mask_cond > 0" },
         { "model.cond_emb=true", "data.prob_mask_cond=0.5", "model.time_conditional=false",
           "needs model.time_conditional" },
-        { "model.gamma=true", NULL, NULL, "gamma noise is not in this version" },
-        { "model.version=SMLD", NULL, NULL, "score matching" },
-        { "model.version=FPNDM", NULL, NULL, "set sampling.sampler" },
-        { "model.sigma_dist=geometric", NULL, NULL, "expected linear or cosine" },
+        { "model.gamma=true", "model.sigma_dist=geometric", NULL,
+          "model.gamma = true belongs to model.sigma_dist = linear or cosine, found geometric" },
+        { "model.zero_terminal_snr=true", "model.sigma_dist=flow", "model.prediction=x0",
+          "model.zero_terminal_snr = true belongs to model.sigma_dist = linear or cosine" },
+        { "model.version=SMLD", NULL, NULL,
+          "score matching: expected model.sigma_dist = geometric with sigmas, found linear" },
+        { "model.sigma_dist=geometric", "model.sigma_end=0", NULL, "sigmas of the geometric" },
+        { "model.sigma_dist=geometric", "model.sigma_end=0.5", NULL, "fall from the first" },
+        { "model.noise_in_cond=true", "model.sigma_dist=geometric", NULL,
+          "model.noise_in_cond = true with model.sigma_dist = geometric" },
+        { "model.noise_in_cond=true", "model.zero_terminal_snr=true", "model.prediction=v",
+          "model.noise_in_cond = true with model.zero_terminal_snr = true" },
+        { "model.prediction=v", "model.sigma_dist=flow", NULL, "x0 and flow suit every schedule" },
+        { "model.prediction=v", "model.sigma_dist=geometric", NULL, "found geometric" },
+        { "model.sigma_dist=flow", NULL, NULL,
+          "model.prediction = eps says nothing about the frames" },
+        { "model.sigma_dist=flow", "model.prediction=score", NULL, "model.prediction = score" },
+        { "model.zero_terminal_snr=true", NULL, NULL, "expected x0, flow or v" },
         { "model.sigma_begin=1", NULL, NULL, "between 0 and 1" },
         { "model.sigma_end=0", NULL, NULL, "between 0 and 1" },
         { "data.rescaled=false", NULL, NULL, "data.rescaled = false" },
@@ -270,7 +284,12 @@ static void what_the_rules_allow(void **state)
         { "model.n_head_channels=-1", NULL, NULL },
         { "model.n_head_channels=48", "model.ch_mult=1,1,1,1", NULL }, /* 32 < 48: one head */
         { "model.n_head_channels=7", "model.ch_mult=2,7", "model.attn_resolutions=8" },
-        { "model.version=FPNDM", "sampling.sampler=ddim", NULL },
+        { "model.version=FPNDM", NULL, NULL },
+        { "model.version=SMLD", "model.sigma_dist=geometric", "model.prediction=score" },
+        { "model.sigma_dist=geometric", "sampling.consistent=true", "model.version=SMLD" },
+        { "model.sigma_dist=flow", "model.prediction=flow", NULL },
+        { "model.zero_terminal_snr=true", "model.prediction=v", "model.gamma=true" },
+        { "model.noise_in_cond=true", "model.gamma=true", NULL },
         { "model.sigma_dist=cosine", "model.sigma_begin=1", NULL },
         { "model.cond_emb=true", "data.prob_mask_cond=0.5", NULL },
         { "data.prob_mask_sync=true", "data.prob_mask_cond=0.5", "data.prob_mask_future=0.5" },

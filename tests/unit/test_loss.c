@@ -21,7 +21,9 @@ static void fill(void)
 
 static mcvdi_loss_input input(bool l1)
 {
-    return (mcvdi_loss_input) { l1, BATCH, NUMEL, target, pred, 0.25 };
+    return (mcvdi_loss_input) {
+        .l1 = l1, .batch = BATCH, .numel = NUMEL, .target = target, .pred = pred, .grad_scale = 0.25
+    };
 }
 
 static void test_values(void **state)

@@ -143,7 +143,7 @@ static void reference_block(const world *w, const block_request *q, float *frame
     static float x[MAX_FLOATS];
     const mcvd_network_config nc = { .batch = 1 };
     const size_t c = w->frame / PIXELS;
-    mcvd_noise_philox noise = { q->config->seed, q->trajectory, q->block };
+    mcvd_noise_philox noise = { q->config->seed, q->trajectory, q->block, 0.0 };
     reference_net net = { .cond = w->num_past + w->num_future ? cond : NULL, .mask = q->mask };
     mcvd_sampler *sampler = reference_sampler(w, &q->config->sampling);
     const mcvd_sampler_job job = { .batch = 1,

@@ -290,7 +290,7 @@ static void test_eps_can_follow_the_clipped_frames(void **state)
 static void test_noise_does_not_depend_on_the_batch(void **state)
 {
     enum { SAMPLES = 5, VALUES = 7, ALL = SAMPLES * VALUES };
-    mcvd_noise_philox together = { 11, 20, 3 };
+    mcvd_noise_philox together = { 11, 20, 3, 0.0 };
     float all[2][ALL];
     float one[2][VALUES];
 
@@ -298,7 +298,7 @@ static void test_noise_does_not_depend_on_the_batch(void **state)
     mcvd_noise_philox_start(&together, all[0], SAMPLES, VALUES);
     CHECK_OK(mcvd_noise_philox_draw(&together, 4, all[1], SAMPLES, VALUES));
     for (size_t b = 0; b < SAMPLES; b++) {
-        mcvd_noise_philox alone = { 11, 20 + b, 3 };
+        mcvd_noise_philox alone = { 11, 20 + b, 3, 0.0 };
         mcvd_noise_philox_start(&alone, one[0], 1, VALUES);
         CHECK_OK(mcvd_noise_philox_draw(&alone, 4, one[1], 1, VALUES));
         assert_memory_equal(one[0], all[0] + b * VALUES, sizeof one[0]);
@@ -308,7 +308,9 @@ static void test_noise_does_not_depend_on_the_batch(void **state)
 
 static void test_every_draw_is_its_own(void **state)
 {
-    mcvd_noise_philox noise[] = { { 11, 20, 3 }, { 12, 20, 3 }, { 11, 21, 3 }, { 11, 20, 4 } };
+    mcvd_noise_philox noise[] = {
+        { 11, 20, 3, 0.0 }, { 12, 20, 3, 0.0 }, { 11, 21, 3, 0.0 }, { 11, 20, 4, 0.0 }
+    };
     float x[9];
 
     (void)state;
