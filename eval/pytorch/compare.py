@@ -4,10 +4,11 @@
     compare.py --mcvd build/mcvd --rounds 5 configs/bair_big.json:forward:1 ...:train:2
 
 Run it by a Python that has PyTorch. Every measurement is a process of its own. One during which
-other programs took more than --busy cores is thrown away and repeated; what no repetition got
-quiet is marked.
+other programs took more than --busy cores is repeated, and what no repetition got quiet is marked.
+On a machine that does other things, start it as root under `chrt --fifo 10`.
 """
 import argparse
+import contextlib
 import json
 import os
 import pathlib
@@ -21,18 +22,17 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 OURS = "mcvd"
 TITLES = {OURS: "mcvd", "nchw": "PyTorch", "nhwc": "PyTorch, channels last",
+          "tuned": "PyTorch, channels last, malloc that keeps memory",
           "traced": "PyTorch, traced and frozen"}
+# glibc: freed memory stays with the program instead of being mapped anew by every call.
+KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "1073741824", "MALLOC_TRIM_THRESHOLD_": "1073741824"}
 
 
-def cpu_seconds(columns):
-    """Of all programs since the machine started, but idle ones; niced ones are the third column."""
+def cpu_seconds():
+    """Of all programs since the machine started."""
     with open("/proc/stat", encoding="ascii") as file:
-        ticks = [int(t) for t in file.readline().split()[1:9]]
-    return sum(ticks[c] for c in columns) / os.sysconf("SC_CLK_TCK")
-
-
-ALL = (0, 1, 2, 5, 6, 7)
-NOT_NICED = (0, 2, 5, 6, 7)
+        user, niced, system, _, _, irq, soft_irq, steal = map(int, file.readline().split()[1:9])
+    return (user + niced + system + irq + soft_irq + steal) / os.sysconf("SC_CLK_TCK")
 
 
 def child_seconds():
@@ -40,30 +40,17 @@ def child_seconds():
     return usage.ru_utime + usage.ru_stime
 
 
-class Pause:
-    """Stops a program in the background while something is measured."""
-
-    def __init__(self, pid):
-        self.pid = pid
-
-    def __enter__(self):
-        if self.pid:
-            os.kill(self.pid, signal.SIGSTOP)
-
-    def __exit__(self, *_):
-        if self.pid:
-            os.kill(self.pid, signal.SIGCONT)
-
-
-def wait_until_quiet(args, deadline):
-    while True:
-        start, busy = time.monotonic(), cpu_seconds(NOT_NICED)
-        time.sleep(0.4)
-        if (cpu_seconds(NOT_NICED) - busy) / (time.monotonic() - start) <= args.busy:
-            return
-        if time.monotonic() > deadline:
-            return
-        time.sleep(1.0)
+@contextlib.contextmanager
+def paused(pid):
+    """Stops a program in the background (0: none) while something is measured."""
+    if not pid:
+        yield
+        return
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def command(args, case, side):
@@ -72,16 +59,20 @@ def command(args, case, side):
               "--warmup", str(args.warmup), "--threads", str(args.threads)]
     if side == OURS:
         return [args.mcvd, "bench", "--json", *common]
-    return [sys.executable, str(HERE / "bench.py"), "--variant", side, *common]
+    variant = "nhwc" if side == "tuned" else side
+    return [sys.executable, str(HERE / "bench.py"), "--variant", variant, *common]
 
 
 def measure_once(args, case, side):
     env = dict(os.environ, OMP_NUM_THREADS=str(args.threads), PYTHONDONTWRITEBYTECODE="1")
-    with Pause(args.pause):
-        start, busy, own = time.monotonic(), cpu_seconds(ALL), child_seconds()
+    if side == "tuned":
+        env.update(KEEP_MEMORY)
+    time.sleep(args.rest)
+    with paused(args.pause):
+        start, busy, own = time.monotonic(), cpu_seconds(), child_seconds()
         done = subprocess.run(command(args, case, side), env=env, check=True, text=True,
                               stdout=subprocess.PIPE)
-        others = (cpu_seconds(ALL) - busy) - (child_seconds() - own)
+        others = (cpu_seconds() - busy) - (child_seconds() - own)
         others /= time.monotonic() - start
     result = json.loads(done.stdout)
     result.update(case=":".join(case), side=side, others=round(others, 3))
@@ -90,13 +81,11 @@ def measure_once(args, case, side):
 
 def measure(args, case, side):
     """The quietest of several attempts, or the first one that is quiet enough."""
-    best = None
-    deadline = time.monotonic() + args.patience
-    while best is None or (best["others"] > args.busy and time.monotonic() < deadline):
-        wait_until_quiet(args, deadline)
-        result = measure_once(args, case, side)
-        if best is None or result["others"] < best["others"]:
-            best = result
+    best = measure_once(args, case, side)
+    for _ in range(args.attempts - 1):
+        if best["others"] <= args.busy:
+            break
+        best = min(best, measure_once(args, case, side), key=lambda r: r["others"])
     if args.log:
         with open(args.log, "a", encoding="ascii") as file:
             file.write(json.dumps(best) + "\n")
@@ -130,13 +119,14 @@ def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("cases", nargs="+", metavar="CONFIG:MODE:BATCH")
     parser.add_argument("--mcvd", default="mcvd", help="the program; default: the one on PATH")
-    parser.add_argument("--variants", default="nchw,nhwc", help="of bench.py; default: nchw,nhwc")
+    parser.add_argument("--variants", default="nchw,nhwc,tuned", help="nchw,nhwc,tuned,traced")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--runs", type=int, default=5, help="timed runs in a round")
     parser.add_argument("--warmup", type=int, default=2)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--busy", type=float, default=0.1, help="cores that others may use")
-    parser.add_argument("--patience", type=float, default=60, help="seconds per measurement")
+    parser.add_argument("--rest", type=float, default=0, help="seconds before a measurement")
+    parser.add_argument("--attempts", type=int, default=5, help="until a measurement is quiet")
     parser.add_argument("--pause", type=int, default=0, metavar="PID",
                         help="a program of yours that stops while something is measured")
     parser.add_argument("--log", help="file to append every measurement to, one JSON line each")
