@@ -143,6 +143,39 @@ typedef mcvd_status (*mcvd_noise_fn)(void *user, size_t draw_index, float *out, 
  * stops the run. */
 typedef int (*mcvd_sampler_progress_fn)(void *user, int call, int num_calls, const float *x);
 
+/*
+ * Guidance by gradients. By Bayes' rule for scores,
+ *
+ *     grad log p(x_t | y) = grad log p(x_t) + grad log p(y | x_t)      (with respect to x_t)
+ *
+ * and the score of a noised frame is -eps / s, so a condition y that the network was not trained
+ * for moves its answer, in every call of every method and before x0 is clipped, by
+ *
+ *     eps <- eps - s w grad log p(y | x_t),      x0 <- x0 + (s^2 / a) w grad log p(y | x_t)
+ *
+ * w = job->guide_weight; 1 is Bayes' rule, more obeys y more than the model allows. Gradients are
+ * in units of 1 / (unit of x_t), the frames being in [-1, 1]. p(y | x_t) is the average of
+ * p(y | x0) over p(x0 | x_t), of which the network gives the mean: for y = x0 + N(0, q^2) and
+ * data of variance v, p(x0 | x_t) has the variance c = v s^2 / (a^2 v + s^2), and
+ *
+ *     grad log p(y | x_t) = (d x0 / d x_t) (y - x0) / (q^2 + c),      d x0 / d x_t = a c / s^2
+ *
+ * The level a = 0, where x_t tells nothing of y, is not guided.
+ * Source: Song et al. 2021, section 5; Dhariwal and Nichol 2021, section 4.
+ */
+typedef struct mcvd_guide_point {
+    const float *x_t; /* [batch, numel] where the network looked */
+    const float *x0;  /* [batch, numel] its mean of the clean frames, not clipped */
+    size_t batch;
+    size_t numel;
+    double t;         /* as the network was told */
+    mcvd_level level; /* of x_t; a > 0, s > 0 */
+} mcvd_guide_point;
+
+/** Fill grad [batch, numel] with the gradient of log p(y | x_t) with respect to x_t. A negative
+ * status stops the run and is returned. */
+typedef mcvd_status (*mcvd_guide_fn)(void *user, const mcvd_guide_point *at, float *grad);
+
 typedef struct mcvd_sampler_job {
     size_t batch;
     mcvd_denoiser_fn denoiser;
@@ -151,6 +184,9 @@ typedef struct mcvd_sampler_job {
     void *noise_user;
     mcvd_sampler_progress_fn progress; /* or NULL */
     void *progress_user;
+    mcvd_guide_fn guide; /* or NULL */
+    void *guide_user;
+    double guide_weight; /* w; finite. 0, what an initialiser leaves, makes no difference */
 } mcvd_sampler_job;
 
 /**
@@ -159,11 +195,11 @@ typedef struct mcvd_sampler_job {
  *
  * @param x  [batch, numel]  start noise in, result out; unspecified after a failure
  * @return MCVD_OK
- *         MCVD_E_RANGE        batch is 0 or above max_batch
+ *         MCVD_E_RANGE        batch is 0 or above max_batch; guide_weight is not finite
  *         MCVD_E_STATE        noise is needed and job->noise is NULL
- *         MCVD_E_NONFINITE    the network's output, naming call and timestep
+ *         MCVD_E_NONFINITE    the network's output, or what guidance made of it, naming timestep
  *         MCVD_E_INTERRUPTED  progress asked to stop
- *         whatever the network or the noise source returned
+ *         whatever the network, the guide or the noise source returned
  *
  * Allocates nothing.
  */

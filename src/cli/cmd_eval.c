@@ -11,6 +11,7 @@
 
 #include "cli/eval_job.h"
 #include "cli/fail.h"
+#include "cli/guidance_args.h"
 #include "cli/parse.h"
 #include "cli/path.h"
 #include "cli/sampling_args.h"
@@ -35,6 +36,7 @@ typedef struct eval_args {
     const char *data;
     const char *task;
     const char *out;
+    const char *guidance;
     int64_t clips;
     int64_t trajectories;
     int64_t frames;
@@ -91,6 +93,7 @@ static const mcvdi_arg args[] = {
       .help = "scored frames; default: one block of the model",
       .offset = offsetof(eval_args, frames) },
     MCVDI_ARGS_SAMPLING(eval_args, sampling),
+    MCVDI_ARG_GUIDANCE(eval_args),
     MCVDI_ARG_SEED(eval_args, "of the trajectories; the clips are fixed"),
     { .name = "--json",
       .type = MCVDI_ARG_FLAG,
@@ -293,6 +296,8 @@ static mcvd_status set_up_protocol(eval_run *r)
     if (st >= 0)
         st = mcvdi_sampling_apply(&r->config, mcvd_model_get_config(r->model), &r->a.sampling,
                                   &r->a.sets);
+    if (st >= 0)
+        st = mcvdi_guidance_apply(&r->config, r->job.task, r->a.guidance);
     return st < 0 ? st : check_protocol(r);
 }
 
@@ -459,11 +464,13 @@ static mcvd_status note_data(const eval_run *r)
 
 static mcvd_status write_notes(const eval_run *r)
 {
+    char guidance[MCVDI_GUIDANCE_TEXT];
     char sampler[LINE_BYTES];
 
-    snprintf(sampler, sizeof sampler, "%s, %d steps per block of %zu frames",
+    mcvdi_guidance_describe(&r->config.sampling, r->job.task, guidance);
+    snprintf(sampler, sizeof sampler, "%s, %d steps per block of %zu frames%s",
              mcvd_rollout_sampler_name(r->job.rollout), mcvd_rollout_num_steps(r->job.rollout),
-             r->job.block);
+             r->job.block, guidance);
     mcvd_status st = mcvd_eval_report_note(r->report, "model", r->model_path);
     if (st >= 0 && *mcvd_model_summary(r->model))
         st = mcvd_eval_report_note(r->report, "training", mcvd_model_summary(r->model));

@@ -99,6 +99,7 @@ static mcvd_status sample(samples *s, mcvd_network *network)
     rc.samples = s->batch->batch_size;
     rc.seed = (uint64_t)s->config->training.seed;
     rc.progress = stop_on_signal;
+    rc.sampling.guidance_past = rc.sampling.guidance_future = 1.0; /* the network as it is */
     mcvd_status st = mcvd_rollout_create_on(&rollout, network, s->config, &rc);
     if (st >= 0)
         st = mcvd_rollout_begin_each(rollout, 0, s->past, s->future);

@@ -34,7 +34,7 @@ mcvd_status mcvdi_run_predict(mcvdi_run *run, const mcvdi_point *point)
                           run->config->name, point->t);
     const mcvdi_output_map map = mcvdi_parameterisation_at(run->param, point->level);
     mcvdi_output_read(&map, run->n, point->x, run->eps, run->x0, run->eps);
-    return MCVD_OK;
+    return mcvdi_run_guide(run, point);
 }
 
 /* --- clipping --- */

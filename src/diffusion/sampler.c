@@ -7,7 +7,7 @@
 #include "core/alloc.h"
 #include "core/checked.h"
 
-enum { NUM_SHARED = 3 }; /* x0, eps, noise */
+enum { NUM_SHARED = 4 }; /* x0, eps, noise, gradient of the guide */
 
 struct mcvd_sampler {
     mcvd_sampler_config config;
@@ -212,6 +212,7 @@ static mcvdi_run run_begin(mcvd_sampler *sampler, const mcvd_sampler_job *job, f
         .x0 = sampler->shared[0],
         .eps = sampler->shared[1],
         .noise = sampler->shared[2],
+        .grad = sampler->shared[3],
         .sorted = sampler->sorted,
         .has_start_noise = sampler->config.same_noise,
         .t = sampler->t,
@@ -384,6 +385,8 @@ mcvd_status mcvd_sampler_run(mcvd_sampler *sampler, const mcvd_sampler_job *job,
     if (job->batch < 1 || job->batch > sampler->config.max_batch)
         return mcvdi_fail(MCVD_E_RANGE, "sampler: batch of %zu, expected 1 to %zu", job->batch,
                           sampler->config.max_batch);
+    if (!isfinite(job->guide_weight))
+        return mcvdi_fail(MCVD_E_RANGE, "sampler: guide_weight = %g", job->guide_weight);
     mcvdi_run run = run_begin(sampler, job, x);
     if (sampler->config.t_min > 0.0)
         st = noise_again(&run, sampler->plan.steps[0].level);

@@ -33,6 +33,7 @@ typedef struct mcvdi_run {
     float *x0;
     float *eps;
     float *noise;
+    float *grad;                       /* of the guide */
     float *sorted;                     /* [numel], for dynamic_clip */
     float *own[MCVDI_MAX_OWN_BUFFERS]; /* of the method, kept from step to step */
     bool has_start_noise;              /* same_noise: noise holds the start noise for good */
@@ -98,8 +99,11 @@ typedef struct mcvdi_point {
     mcvd_level level;
 } mcvdi_point;
 
-/* Call the network there, and read run->x0 and run->eps. */
+/* Call the network there, read run->x0 and run->eps, and let the job's guide move them. */
 mcvd_status mcvdi_run_predict(mcvdi_run *run, const mcvdi_point *point);
+
+/* Let the job's guide move run->x0 and run->eps; part of mcvdi_run_predict. */
+mcvd_status mcvdi_run_guide(mcvdi_run *run, const mcvdi_point *point);
 
 /* Clip run->x0 as the configuration says; recompute: make run->eps agree with it. */
 void mcvdi_run_clip(mcvdi_run *run, const mcvdi_point *point, bool recompute);

@@ -144,24 +144,33 @@ static mcvd_status check_config(const mcvd_config *model, const mcvd_rollout_con
     return MCVD_OK;
 }
 
-static mcvd_rollout *new_rollout(const mcvd_config *model, const mcvd_rollout_config *config,
-                                 size_t batch)
+/* Everything that is known before the network; the caller sets the batch. */
+static mcvd_status new_rollout(mcvd_rollout **out, const mcvd_config *model,
+                               const mcvd_rollout_config *config)
 {
-    mcvd_rollout *r = mcvdi_calloc(1, sizeof *r);
     const size_t size = (size_t)model->data.image_size;
+    mcvdi_guidance guidance;
+    mcvd_status st = check_config(model, config);
 
+    *out = NULL;
+    if (st >= 0)
+        st = mcvdi_guidance_plan(&guidance, model, config);
+    if (st < 0)
+        return st;
+    mcvd_rollout *r = mcvdi_calloc(1, sizeof *r);
     if (!r)
-        return NULL;
+        return mcvdi_fail(MCVD_E_NOMEM, "rollout: out of memory");
     r->config = *config;
+    r->guidance = guidance;
     r->num_past = (size_t)model->data.num_frames_cond;
     r->num_frames = (size_t)model->data.num_frames;
     r->num_future = (size_t)model->data.num_frames_future;
     r->pixels = size * size;
     r->channels = (size_t)model->data.channels;
     r->frame = r->pixels * r->channels;
-    r->batch = batch;
     r->noisy_cond = model->model.noise_in_cond && r->num_past + r->num_future;
-    return r;
+    *out = r;
+    return MCVD_OK;
 }
 
 static mcvd_status finish(mcvd_rollout **out, mcvd_rollout *r, const mcvd_config *model)
@@ -184,13 +193,22 @@ mcvd_status mcvd_rollout_create_on(mcvd_rollout **out, mcvd_network *network,
                                    const mcvd_config *model_config,
                                    const mcvd_rollout_config *config)
 {
+    const size_t rows = mcvd_network_batch(network);
+    mcvd_rollout *r = NULL;
+
     *out = NULL;
-    const mcvd_status st = check_config(model_config, config);
+    const mcvd_status st = new_rollout(&r, model_config, config);
     if (st < 0)
         return st;
-    mcvd_rollout *r = new_rollout(model_config, config, mcvd_network_batch(network));
-    if (!r)
-        return mcvdi_fail(MCVD_E_NOMEM, "rollout: out of memory");
+    const size_t terms = r->guidance.num_terms;
+    if (rows % terms) {
+        mcvd_rollout_free(&r);
+        return mcvdi_fail(MCVD_E_RANGE,
+                          "rollout: guidance has %zu terms, which do not divide the network's "
+                          "batch of %zu",
+                          terms, rows);
+    }
+    r->batch = rows / terms;
     r->network = network;
     return finish(out, r, model_config);
 }
@@ -199,15 +217,14 @@ mcvd_status mcvd_rollout_create(mcvd_rollout **out, const mcvd_model *model,
                                 const mcvd_rollout_config *config)
 {
     const mcvd_config *model_config = mcvd_model_get_config(model);
+    mcvd_rollout *r = NULL;
 
     *out = NULL;
-    mcvd_status st = check_config(model_config, config);
+    mcvd_status st = new_rollout(&r, model_config, config);
     if (st < 0)
         return st;
-    mcvd_rollout *r = new_rollout(model_config, config, choose_batch(config));
-    if (!r)
-        return mcvdi_fail(MCVD_E_NOMEM, "rollout: out of memory");
-    const mcvd_network_config network = { .batch = r->batch };
+    r->batch = choose_batch(config);
+    const mcvd_network_config network = { .batch = r->batch * r->guidance.num_terms };
     st = mcvd_network_create(&r->own_network, model, &network);
     if (st < 0) {
         mcvd_rollout_free(&r);
@@ -232,6 +249,10 @@ void mcvd_rollout_free(mcvd_rollout **rollout)
     mcvdi_free_aligned(r->x);
     mcvdi_free_aligned(r->last_x);
     mcvdi_free_aligned(r->cond_noise);
+    mcvdi_free_aligned(r->term_x);
+    mcvdi_free_aligned(r->term_out);
+    mcvdi_free(r->term_t);
+    mcvdi_region_free(&r->region);
     mcvdi_free(r);
     *rollout = NULL;
 }
@@ -343,22 +364,57 @@ static void start_noise(mcvd_rollout *r, size_t numel)
     set_noise_level(r, (int)mcvd_sampler_timestep(r->sampler, 0)); /* init_prev_t noises again */
 }
 
+/* The same noise for all terms, so that they differ by the masks alone. */
+static mcvd_status draw_cond_noise(mcvd_rollout *r)
+{
+    const size_t n = (r->num_past + r->num_future) * r->frame;
+    const mcvd_status st =
+        mcvd_noise_philox_cond(&r->noise, r->group_call++, r->cond_noise, r->batch, n);
+
+    for (size_t k = 1; k < r->guidance.num_terms; k++)
+        memcpy(r->cond_noise + k * r->batch * n, r->cond_noise,
+               r->batch * n * sizeof *r->cond_noise);
+    return st;
+}
+
+static mcvd_status call_network(mcvd_rollout *r, const float *x, const double *t, float *out)
+{
+    const mcvd_network_input in = { .x = x,
+                                    .t = t,
+                                    .cond = r->num_past + r->num_future ? r->cond : NULL,
+                                    .cond_mask = r->mask,
+                                    .cond_noise = r->cond_noise };
+
+    return mcvd_network_forward(r->network, &in, out);
+}
+
+/* All terms in one call. */
+static mcvd_status call_guided(mcvd_rollout *r, const float *x, const double *t, float *out)
+{
+    const size_t n = r->batch * r->num_frames * r->frame;
+
+    for (size_t k = 0; k < r->guidance.num_terms; k++) {
+        memcpy(r->term_x + k * n, x, n * sizeof *x);
+        memcpy(r->term_t + k * r->batch, t, r->batch * sizeof *t);
+    }
+    const mcvd_status st = call_network(r, r->term_x, r->term_t, r->term_out);
+    if (st >= 0)
+        mcvdi_guidance_combine(&r->guidance, r->term_out, n, out);
+    return st;
+}
+
 static mcvd_status denoise(void *user, const float *x_t, const double *t, size_t batch, float *out)
 {
     mcvd_rollout *r = user;
-    const size_t known = r->num_past + r->num_future;
-    const mcvd_network_input in = { .x = x_t,
-                                    .t = t,
-                                    .cond = known ? r->cond : NULL,
-                                    .cond_mask = r->mask,
-                                    .cond_noise = r->cond_noise };
     mcvd_status st = MCVD_OK;
 
+    (void)batch;                   /* always r->batch */
     set_noise_level(r, (int)t[0]); /* also of the draw that may follow the call */
     if (r->noisy_cond)
-        st = mcvd_noise_philox_cond(&r->noise, r->group_call++, r->cond_noise, batch,
-                                    known * r->frame);
-    return st < 0 ? st : mcvd_network_forward(r->network, &in, out); /* batch: the network's */
+        st = draw_cond_noise(r);
+    if (st < 0)
+        return st;
+    return (r->guidance.num_terms > 1 ? call_guided : call_network)(r, x_t, t, out);
 }
 
 static int report_progress(void *user, int call, int num_calls, const float *x)
@@ -380,17 +436,31 @@ static size_t trajectory(const mcvd_rollout *r, size_t first, size_t b)
     return first + b < r->config.samples ? first + b : r->config.samples - 1;
 }
 
+/* The condition of a term: frames that it masks are 0, as in training. */
+static void set_cond(mcvd_rollout *r, const mcvdi_term *term, size_t row, size_t sample)
+{
+    const bool own_past = r->config.task == MCVD_TASK_GENERATE && r->block;
+    const size_t known = r->num_past + r->num_future;
+    const size_t c = r->channels;
+    float *cond = r->cond + row * known * r->frame;
+
+    stack_frames(cond, known_of(r, sample), known, r->pixels, c);
+    for (size_t p = 0; p < r->pixels && !term->past; p++)
+        memset(cond + p * known * c, 0, r->num_past * c * sizeof *cond);
+    for (size_t p = 0; p < r->pixels && !term->future; p++)
+        memset(cond + (p * known + r->num_past) * c, 0, r->num_future * c * sizeof *cond);
+    r->mask[row] = term->past && (r->past_given || own_past) ? 1.0f : 0.0f;
+}
+
 static void prepare_group(mcvd_rollout *r, size_t first)
 {
-    const size_t known = r->num_past + r->num_future;
     const size_t numel = r->num_frames * r->frame;
-    const bool past_given = r->past_given || (r->config.task == MCVD_TASK_GENERATE && r->block);
 
     start_noise(r, numel);
     for (size_t b = 0; b < r->batch; b++) {
         const size_t s = trajectory(r, first, b);
-        stack_frames(r->cond + b * known * r->frame, known_of(r, s), known, r->pixels, r->channels);
-        r->mask[b] = past_given ? 1.0f : 0.0f;
+        for (size_t k = 0; k < r->guidance.num_terms; k++)
+            set_cond(r, &r->guidance.terms[k], k * r->batch + b, s);
         if (r->last_x && r->block)
             memcpy(r->x + b * numel, r->last_x + s * numel, numel * sizeof(float));
     }
@@ -410,11 +480,16 @@ static mcvd_status run_group(mcvd_rollout *r, size_t first, float *frames)
                                    .noise = mcvd_noise_philox_draw,
                                    .noise_user = &r->noise,
                                    .progress = report_progress,
-                                   .progress_user = r };
+                                   .progress_user = r,
+                                   .guide = r->inpaints ? mcvdi_region_guide : NULL,
+                                   .guide_user = &r->region,
+                                   .guide_weight = 1.0 };
     prepare_group(r, first);
     const mcvd_status st = mcvd_sampler_run(r->sampler, &job, r->x);
     if (st < 0)
         return st;
+    if (r->inpaints)
+        mcvdi_region_paste(&r->region, r->batch, r->x);
     for (size_t b = 0; b < r->batch && first + b < r->config.samples; b++) {
         if (r->last_x)
             memcpy(r->last_x + (first + b) * numel, r->x + b * numel, numel * sizeof(float));
@@ -424,9 +499,8 @@ static mcvd_status run_group(mcvd_rollout *r, size_t first, float *frames)
     return MCVD_OK;
 }
 
-mcvd_status mcvd_rollout_next(mcvd_rollout *rollout, float *frames)
+static mcvd_status next_block(mcvd_rollout *r, float *frames)
 {
-    mcvd_rollout *r = rollout;
     mcvd_status st = MCVD_OK;
 
     if (!r->begun)
@@ -444,6 +518,25 @@ mcvd_status mcvd_rollout_next(mcvd_rollout *rollout, float *frames)
         slide(r, s, frames + s * r->num_frames * r->frame);
     r->block++;
     return MCVD_OK;
+}
+
+mcvd_status mcvd_rollout_next(mcvd_rollout *rollout, float *frames)
+{
+    rollout->inpaints = false;
+    return next_block(rollout, frames);
+}
+
+mcvd_status mcvd_rollout_next_inpainted(mcvd_rollout *rollout, const mcvd_rollout_region *region,
+                                        float *frames)
+{
+    mcvd_rollout *r = rollout;
+
+    if (!r->config.inpaint)
+        return mcvdi_fail(MCVD_E_STATE, "rollout: not created to inpaint");
+    stack_frames(r->region.truth, region->truth, r->num_frames, r->pixels, r->channels);
+    mcvdi_region_set_known(&r->region, region->unknown, r->num_frames, r->channels);
+    r->inpaints = true;
+    return next_block(r, frames);
 }
 
 int mcvd_rollout_num_steps(const mcvd_rollout *rollout)
