@@ -5,7 +5,7 @@
 #include <float.h>
 #include <stdlib.h>
 
-#include "diffusion/parameterisation.h"
+#include "diffusion/weighting.h"
 #include "support/pipeline.h"
 
 enum { NUMEL = 12, BATCH = 2, N = NUMEL * BATCH };
@@ -157,7 +157,13 @@ static void run_case(const cJSON *item, const golden_kind *kind)
                .num_noise = has_noise ? noise.shape[0] : 0,
                .traj = traj.data,
                .num_states = traj.shape[0] };
-    const mcvd_sampler_job job = { BATCH, denoiser, &p, play_noise, &p, compare_state, &p };
+    const mcvd_sampler_job job = { .batch = BATCH,
+                                   .denoiser = denoiser,
+                                   .denoiser_user = &p,
+                                   .noise = play_noise,
+                                   .noise_user = &p,
+                                   .progress = compare_state,
+                                   .progress_user = &p };
     mcvd_sampler *sampler = NULL;
     float x[N];
 
@@ -231,11 +237,76 @@ static void test_parameterisations(void **state)
     mcvd_safetensors_close(&file);
 }
 
+/* Every parameterisation of the file, and the weights that follow from its SNR. */
+static void test_targets(void **state)
+{
+    static const struct {
+        const char *prediction;
+        const char *tensor;
+    } cases[] = { { "v", "v" }, { "score", "score" }, { "flow", "flow_target" } };
+    mcvd_safetensors *file = pipeline_open("beyond", "parameterisation");
+    mcvd_schedule *sched = golden_schedule("linear", 1000);
+    const mcvd_tensor x0 = pipeline_tensor(file, NULL, "x0", MCVD_F64);
+    const int64_t *labels = pipeline_tensor(file, NULL, "labels", MCVD_I64).data;
+    const double *eps = pipeline_tensor(file, NULL, "eps", MCVD_F64).data;
+    const double *snr = pipeline_tensor(file, NULL, "snr", MCVD_F64).data;
+
+    (void)state;
+    for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+        const double *expected = pipeline_tensor(file, NULL, cases[k].tensor, MCVD_F64).data;
+        mcvdi_weighting w = { .min_snr_gamma = 5.0 };
+        CHECK_OK(mcvdi_parameterisation_find(&w.param, cases[k].prediction));
+        CHECK_OK(mcvdi_weighting_find(&w, "min-snr"));
+        for (size_t b = 0; b < x0.shape[0]; b++) {
+            const int t = (int)mcvd_schedule_label(sched, (double)labels[b]);
+            const mcvd_level l = mcvd_schedule_level(sched, t);
+            const mcvdi_output_map map = mcvdi_parameterisation_at(w.param, l);
+            const double ratio = map.x0_out; /* the error of x0 for one of the output */
+
+            CHECK_CLOSE(mcvdi_weighting_at(&w, sched, t), fmin(snr[b], 5.0) * ratio * ratio,
+                        1e-9 * fmin(snr[b], 5.0) * ratio * ratio);
+            for (size_t i = b * x0.shape[1]; i < (b + 1) * x0.shape[1]; i++)
+                CHECK_CLOSE(map.target_x0 * ((const double *)x0.data)[i] + map.target_eps * eps[i],
+                            expected[i], 1e-9 * fmax(1.0, fabs(expected[i])));
+        }
+    }
+    mcvd_schedule_free(&sched);
+    mcvd_safetensors_close(&file);
+}
+
+/* The rescaled schedule against the formula in double on the stored alphas. */
+static void test_zero_terminal_snr(void **state)
+{
+    mcvd_safetensors *file = pipeline_open("beyond", "zero_terminal_snr");
+    const double *before = pipeline_tensor(file, NULL, "alphas", MCVD_F64).data;
+    const double *after = pipeline_tensor(file, NULL, "alphas_rescaled", MCVD_F64).data;
+    mcvd_config config;
+    mcvd_schedule *plain = NULL;
+    mcvd_schedule *zero = NULL;
+
+    (void)state;
+    mcvd_config_default(&config);
+    CHECK_OK(mcvd_schedule_of_config(&plain, &config.model));
+    config.model.zero_terminal_snr = true;
+    CHECK_OK(mcvd_schedule_of_config(&zero, &config.model));
+    for (int t = 0; t < 1000; t++) {
+        CHECK_CLOSE(mcvd_schedule_alpha_cumprod(plain, t), before[999 - t], 1e-9 * before[999 - t]);
+        CHECK_CLOSE(mcvd_schedule_alpha_cumprod(zero, t), after[999 - t], 1e-9);
+    }
+    CHECK_CLOSE(mcvd_schedule_level(zero, 999).a, 0.0, 0.0);
+    CHECK_CLOSE(mcvd_schedule_level(zero, 999).s, 1.0, 0.0);
+    mcvd_schedule_free(&plain);
+    mcvd_schedule_free(&zero);
+    mcvd_safetensors_close(&file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_trajectories),
         cmocka_unit_test(test_parameterisations),
+        cmocka_unit_test(test_targets),
+        cmocka_unit_test(test_zero_terminal_snr),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
