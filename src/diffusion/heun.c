@@ -4,11 +4,14 @@
  *
  *     d = eps(x),  x~ = a' (X + (S' - S) d),  d' = eps(x~),  X' = X + (S' - S) (d + d') / 2
  *
- * The last step, to S = 0, and one from a = 0 are Euler's.
+ * The last step, to S = 0, is Euler's, and so are steps that begin in nothing but noise: with S of
+ * 1e7, where a cosine schedule starts, the average of two slopes times S' - S is mostly rounding.
  */
 #include "diffusion/sampler.h"
 
 #include <string.h>
+
+static const double least_log_snr = -5.1; /* S = 164, twice where Karras et al. start */
 
 static mcvd_status heun_step(mcvdi_run *run, const mcvdi_step *step)
 {
@@ -24,7 +27,7 @@ static mcvd_status heun_step(mcvdi_run *run, const mcvdi_step *step)
     memcpy(start, run->x, run->n * sizeof *start);
     memcpy(slope, run->eps, run->n * sizeof *slope);
     st = mcvdi_run_move(run, &euler);
-    if (st < 0 || step->is_last || !(from.a > 0.0))
+    if (st < 0 || step->is_last || mcvdi_log_snr(from) < least_log_snr)
         return st;
     const mcvdi_point there = { run->x, step->t_next, to };
     st = mcvdi_run_predict(run, &there);
