@@ -62,6 +62,7 @@ typedef struct mcvd_network_config {
     bool keep_stages; /* keep every activation readable after forward */
     bool no_onednn;   /* the im2col convolutions */
     bool no_reuse;    /* compute everything in every call, for measuring */
+    bool gradient;    /* mcvd_network_vjp works; forward is slower and keeps all activations */
 } mcvd_network_config;
 
 /**
@@ -98,6 +99,21 @@ typedef struct mcvd_network_input {
  */
 MCVD_API mcvd_status mcvd_network_forward(mcvd_network *network, const mcvd_network_input *input,
                                           float *out);
+
+/**
+ * A vector-Jacobian product in x, by one forward and one reverse pass. out is that of
+ * mcvd_network_forward, and with the samples of the batch independent of each other
+ *
+ *     dx[b, i] = sum over j of v[b, j] * d out[b, j] / d x[b, i]
+ *
+ * @param v   [B, H, W, F*C]
+ * @param dx  [B, H, W, F*C]  output, must not overlap v
+ * @return as mcvd_network_forward; MCVD_E_STATE without mcvd_network_config.gradient
+ *
+ * Allocates nothing. One call at a time per network.
+ */
+MCVD_API mcvd_status mcvd_network_vjp(mcvd_network *network, const mcvd_network_input *input,
+                                      const float *v, float *out, float *dx);
 
 /** Activations after a forward call with keep_stages, under the names of the reference. */
 MCVD_API size_t mcvd_network_num_stages(const mcvd_network *network);

@@ -229,6 +229,12 @@ void mcvdi_graph_mark_output(mcvdi_graph *graph, mcvdi_value_id value)
         graph->values[graph->values[value].root].output = true;
 }
 
+void mcvdi_graph_no_gradient(mcvdi_graph *graph, mcvdi_value_id input)
+{
+    if (mcvdi_graph_ok(graph) && input >= 0)
+        graph->values[graph->values[input].root].no_grad = true;
+}
+
 /* --- weights --- */
 
 /* MCVDI_INFER keeps one plain copy at most, for the readers that do not pack. */
@@ -260,7 +266,8 @@ mcvd_status mcvdi_graph_load_param(mcvdi_graph *g, size_t i, const float *plain)
 
 void mcvdi_graph_zero_gradients(mcvdi_graph *graph)
 {
-    memset(graph->param_grads, 0, graph->param_floats * sizeof(float));
+    if (graph->param_grads)
+        memset(graph->param_grads, 0, graph->param_floats * sizeof(float));
 }
 
 /* --- accessors --- */

@@ -81,7 +81,8 @@ typedef struct mcvdi_op {
     mcvd_status (*setup)(mcvdi_node *node, mcvdi_graph_mode mode);
     /* y from x and the weights. Allocates nothing. */
     mcvd_status (*forward)(mcvdi_node *node);
-    /* For each input i with dx[i]: dx[i] = share, or += if dx_add[i]; dw[] always +=. */
+    /* For each input i with dx[i]: dx[i] = share, or += if dx_add[i]; dw[] always +=. With
+     * no_param_gradient every dw[] is NULL and stays out. */
     mcvd_status (*backward)(mcvdi_node *node);
     /* MCVDI_INFER only, may be NULL: keep parameter `slot` in node->packed. */
     mcvd_status (*pack)(mcvdi_node *node, int slot, const float *plain);
@@ -124,9 +125,10 @@ struct mcvdi_node {
 
 typedef struct mcvdi_graph_options {
     mcvdi_graph_mode mode;
-    bool keep_all;       /* no value is overwritten: for stages and tests */
-    bool no_onednn;      /* use the im2col convolutions even where oneDNN is built in */
-    bool input_gradient; /* MCVDI_TRAIN: also the gradients of inputs (likelihood, tests) */
+    bool keep_all;          /* no value is overwritten: for stages and tests */
+    bool no_onednn;         /* use the im2col convolutions even where oneDNN is built in */
+    bool input_gradient;    /* MCVDI_TRAIN: also the gradients of inputs (likelihood, tests) */
+    bool no_param_gradient; /* MCVDI_TRAIN: none of parameters; backward costs what inputs need */
 } mcvdi_graph_options;
 
 mcvd_status mcvdi_graph_create(mcvdi_graph **out, const mcvdi_graph_options *options);
@@ -145,6 +147,9 @@ mcvdi_value_id mcvdi_graph_input(mcvdi_graph *graph, mcvdi_dims dims);
 /* The same memory under other dims of the same number of values; costs nothing when it runs. The
  * two names share data and gradient; views of views, of inputs and of outputs are fine. */
 mcvdi_value_id mcvdi_graph_view(mcvdi_graph *graph, mcvdi_value_id value, mcvdi_dims dims);
+
+/* MCVDI_TRAIN with input_gradient: this input needs none. */
+void mcvdi_graph_no_gradient(mcvdi_graph *graph, mcvdi_value_id input);
 
 /* MCVDI_INFER: this input changes rarely. What depends on held inputs and parameters alone is
  * computed by the first forward and by the first one after mcvdi_graph_held_changed or
@@ -191,7 +196,8 @@ size_t mcvdi_graph_param_floats(const mcvdi_graph *graph); /* sum of numel */
  * packs. */
 mcvd_status mcvdi_graph_load_param(mcvdi_graph *graph, size_t i, const float *plain);
 
-/* MCVDI_TRAIN: all parameters and all gradients, contiguous, in parameter order. */
+/* MCVDI_TRAIN: all parameters and all gradients, contiguous, in parameter order; no gradients
+ * (NULL) with no_param_gradient. */
 float *mcvdi_graph_values(mcvdi_graph *graph);
 float *mcvdi_graph_gradients(mcvdi_graph *graph);
 void mcvdi_graph_zero_gradients(mcvdi_graph *graph);

@@ -14,6 +14,7 @@ typedef struct graph_value {
     bool output;         /* marked, or one of its views is */
     bool held;           /* INFER: a held input, or made from held inputs alone */
     bool has_grad;       /* TRAIN: something needs its gradient */
+    bool no_grad;        /* an input whose gradient nobody wants */
     float *data;
     float *grad;
 } graph_value;

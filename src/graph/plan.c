@@ -63,10 +63,10 @@ static void find_gradients(mcvdi_graph *g)
         return;
     for (size_t v = 0; v < g->num_values; v++)
         g->values[v].has_grad = g->values[v].producer < 0 && g->options.input_gradient &&
-                                g->values[v].root == (mcvdi_value_id)v;
+                                !g->values[v].no_grad && g->values[v].root == (mcvdi_value_id)v;
     for (size_t i = 0; i < g->num_nodes; i++) {
         const mcvdi_node *node = g->nodes[i];
-        bool needed = node->params[0] >= 0;
+        bool needed = node->params[0] >= 0 && !g->options.no_param_gradient;
         for (int k = 0; k < node->num_inputs; k++)
             needed |= g->values[node->inputs[k]].has_grad;
         g->values[node->output].has_grad = needed && node->op->backward;
@@ -255,6 +255,7 @@ static size_t place_resident(mcvdi_graph *g)
 static mcvd_status place_weights(mcvdi_graph *g)
 {
     size_t floats = g->param_floats;
+    mcvd_status st = MCVD_OK;
 
     if (g->options.mode == MCVDI_INFER) {
         g->resident = mcvdi_calloc(g->num_params + 1, sizeof *g->resident);
@@ -264,11 +265,12 @@ static mcvd_status place_weights(mcvdi_graph *g)
         for (size_t i = 0; i < g->num_nodes; i++)
             g->packed_bytes += round_up(g->nodes[i]->packed_bytes);
         g->packed = mcvdi_alloc_aligned(g->packed_bytes + MCVDI_ALIGNMENT);
-    } else {
+    } else if (!g->options.no_param_gradient) {
         g->param_grads = mcvdi_alloc_aligned((floats + 1) * sizeof(float));
+        st = g->param_grads ? MCVD_OK : MCVD_E_NOMEM;
     }
     g->param_values = mcvdi_alloc_aligned((floats + 1) * sizeof(float));
-    if (!g->param_values || (g->options.mode == MCVDI_INFER ? !g->packed : !g->param_grads))
+    if (st < 0 || !g->param_values || (g->options.mode == MCVDI_INFER && !g->packed))
         return mcvdi_fail(MCVD_E_NOMEM, "out of memory: %zu bytes of weights; lower model.ngf",
                           floats * sizeof(float));
     return MCVD_OK;
@@ -286,7 +288,7 @@ static void connect_weights(mcvdi_graph *g)
                 continue;
             if (g->options.mode == MCVDI_TRAIN) {
                 node->w[k] = g->param_values + g->params[id].offset;
-                node->dw[k] = g->param_grads + g->params[id].offset;
+                node->dw[k] = g->param_grads ? g->param_grads + g->params[id].offset : NULL;
             } else if (!(node->packs >> k & 1u)) {
                 node->w[k] = g->param_values + g->resident[id];
             }

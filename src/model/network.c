@@ -52,9 +52,11 @@ static size_t value_bytes(mcvd_network *net, mcvdi_value_id value)
 static mcvd_status build(mcvd_network *net, const mcvd_network_config *nc)
 {
     const size_t size = (size_t)net->config.data.image_size;
-    const mcvdi_graph_options options = { .mode = MCVDI_INFER,
+    const mcvdi_graph_options options = { .mode = nc->gradient ? MCVDI_TRAIN : MCVDI_INFER,
                                           .keep_all = nc->keep_stages,
-                                          .no_onednn = nc->no_onednn };
+                                          .no_onednn = nc->no_onednn,
+                                          .input_gradient = nc->gradient,
+                                          .no_param_gradient = nc->gradient };
     mcvd_status st = mcvdi_graph_create(&net->graph, &options);
 
     if (st < 0)
@@ -68,9 +70,13 @@ static mcvd_status build(mcvd_network *net, const mcvd_network_config *nc)
                           nc->height ? nc->height : size, nc->width ? nc->width : size);
     if (st < 0)
         return st;
-    net->holds_cond = net->unet.cond >= 0 && !nc->no_reuse && !net->config.model.noise_in_cond;
+    net->holds_cond =
+        net->unet.cond >= 0 && !nc->no_reuse && !nc->gradient && !net->config.model.noise_in_cond;
     if (net->holds_cond)
         mcvdi_graph_hold(net->graph, net->unet.cond);
+    mcvdi_graph_no_gradient(net->graph, net->unet.cond);
+    mcvdi_graph_no_gradient(net->graph, net->unet.labels);
+    mcvdi_graph_no_gradient(net->graph, net->unet.cond_mask);
     return mcvdi_graph_compile(net->graph);
 }
 
@@ -217,6 +223,24 @@ mcvd_status mcvd_network_forward(mcvd_network *network, const mcvd_network_input
     if (st >= 0)
         memcpy(out, mcvdi_graph_data(network->graph, network->unet.out),
                value_bytes(network, network->unet.out));
+    return st;
+}
+
+mcvd_status mcvd_network_vjp(mcvd_network *network, const mcvd_network_input *input, const float *v,
+                             float *out, float *dx)
+{
+    mcvdi_graph *graph = network->graph;
+    const size_t bytes = value_bytes(network, network->unet.x);
+
+    if (mcvdi_graph_get_options(graph)->mode != MCVDI_TRAIN)
+        return mcvdi_fail(MCVD_E_STATE, "network: made without mcvd_network_config.gradient");
+    mcvd_status st = mcvd_network_forward(network, input, out);
+    if (st < 0)
+        return st;
+    memcpy(mcvdi_graph_grad(graph, network->unet.out), v, bytes);
+    st = mcvdi_graph_backward(graph);
+    if (st >= 0)
+        memcpy(dx, mcvdi_graph_grad(graph, network->unet.x), bytes);
     return st;
 }
 

@@ -33,7 +33,7 @@ typedef struct mcvdi_conv_buffers {
     bool dx_add;
     const float *weight; /* plain; NULL in inference */
     const float *bias;   /* NULL without bias */
-    float *dweight;      /* plain, added to */
+    float *dweight;      /* plain, added to; NULL: nobody needs the gradients of parameters */
     float *dbias;        /* added to; NULL without bias */
     const void *packed;
     void *scratch;
@@ -46,7 +46,7 @@ typedef struct mcvdi_conv_backend {
     void (*release)(void *state);
     mcvd_status (*pack)(void *state, const float *weight, void *packed);
     mcvd_status (*forward)(void *state, const mcvdi_conv_buffers *b);
-    /* dx (where not NULL), dweight and dbias. */
+    /* dx, dweight and dbias, the last two together, where not NULL. */
     mcvd_status (*backward)(void *state, const mcvdi_conv_buffers *b);
 } mcvdi_conv_backend;
 

@@ -283,44 +283,55 @@ static void bias_backward(const mcvdi_conv_shape *s, const float *dy, float *dbi
     }
 }
 
+/* dmatrix += patches' dy of the rows of one band. */
+static void band_backward_weights(const gemm_conv *c, const mcvdi_conv_buffers *b, size_t n,
+                                  size_t row, float *dmatrix)
+{
+    const mcvdi_conv_shape *s = &c->s;
+    const float *image = b->x + n * c->rows * s->w * s->in;
+    const float *a = image + row * s->w * s->in;
+    const size_t rows = band_height(c, row);
+    float *col = dmatrix + c->matrix_floats;
+
+    if (c->taps > 1) {
+        im2col(c, image, row, rows, col);
+        a = col;
+    }
+    mcvdi_gemm(&(mcvdi_gemm_args) { .trans_a = true,
+                                    .m = c->patch,
+                                    .n = s->out,
+                                    .k = rows * s->w,
+                                    .alpha = 1.0f,
+                                    .a = a,
+                                    .lda = c->patch,
+                                    .b = b->dy + (n * c->rows + row) * s->w * s->out,
+                                    .ldb = s->out,
+                                    .beta = 1.0f,
+                                    .c = dmatrix,
+                                    .ldc = s->out });
+}
+
 static mcvd_status gemm_backward(void *state, const mcvdi_conv_buffers *b)
 {
     const gemm_conv *c = state;
     const mcvdi_conv_shape *s = &c->s;
     float *dmatrix = (float *)b->scratch + c->matrix_floats;
-    float *col = dmatrix + c->matrix_floats;
-    float *dcol = col + c->col_floats;
+    float *dcol = dmatrix + c->matrix_floats + c->col_floats;
 
     weight_to_matrix(c, b->weight, b->scratch);
     memset(dmatrix, 0, c->matrix_floats * sizeof(float));
     if (b->dx && !b->dx_add)
         memset(b->dx, 0, s->n * s->d * s->h * s->w * s->in * sizeof(float));
     for (size_t n = 0; n < s->n; n++) {
-        const float *image = b->x + n * c->rows * s->w * s->in;
         for (size_t row = 0; row < c->rows; row += c->band_rows) {
-            const size_t rows = band_height(c, row);
-            const float *a = image + row * s->w * s->in;
-            if (c->taps > 1) {
-                im2col(c, image, row, rows, col);
-                a = col;
-            }
-            mcvdi_gemm(&(mcvdi_gemm_args) { .trans_a = true,
-                                            .m = c->patch,
-                                            .n = s->out,
-                                            .k = rows * s->w,
-                                            .alpha = 1.0f,
-                                            .a = a,
-                                            .lda = c->patch,
-                                            .b = b->dy + (n * c->rows + row) * s->w * s->out,
-                                            .ldb = s->out,
-                                            .beta = 1.0f,
-                                            .c = dmatrix,
-                                            .ldc = s->out });
+            if (b->dweight)
+                band_backward_weights(c, b, n, row, dmatrix);
             if (b->dx)
                 band_backward_data(c, b, n, row, dcol);
         }
     }
-    matrix_add_to_weight(c, dmatrix, b->dweight);
+    if (b->dweight)
+        matrix_add_to_weight(c, dmatrix, b->dweight);
     if (b->dbias)
         bias_backward(s, b->dy, b->dbias);
     return MCVD_OK;

@@ -154,11 +154,13 @@ static mcvd_status mix_backward(mcvdi_node *node)
 
 #pragma omp parallel for schedule(static)
     for (size_t task = 0; task < p.tasks; task++) {
-        weigh_piece(node, &p, task);
+        if (node->dw[0])
+            weigh_piece(node, &p, task);
         if (node->dx[0])
             give_piece(node, &p, task);
     }
-    add_pieces(node, &p);
+    if (node->dw[0])
+        add_pieces(node, &p);
     return MCVD_OK;
 }
 

@@ -228,7 +228,7 @@ static mcvd_status norm_backward(mcvdi_node *node)
     const norm_attrs *attrs = node->attrs;
 
     mcvdi_norm_sweep(node, &p, &sweeps);
-    if (attrs->affine)
+    if (attrs->affine && node->dw[0])
         affine_backward(node, &p);
     if (attrs->modulated && node->dx[1])
         modulation_backward(node, &p);

@@ -112,8 +112,10 @@ static mcvd_status linear_backward(mcvdi_node *node)
     const size_t out = node->y_dims.c;
     const bool out_in = weight_is_out_in(node);
 
-    weight_backward(node);
-    bias_backward(node);
+    if (node->dw[0]) {
+        weight_backward(node);
+        bias_backward(node);
+    }
     if (!node->dx[0])
         return MCVD_OK;
     mcvdi_gemm(&(mcvdi_gemm_args) { .trans_b = !out_in,

@@ -28,8 +28,8 @@ static mcvd_status mask_embedding_backward(mcvdi_node *node)
     const size_t width = node->y_dims.c;
 
     for (size_t n = 0; n < node->y_dims.n; n++) {
-        float *row = node->dw[0] + table_row(node->x[0][n]) * width;
-        for (size_t i = 0; i < width; i++)
+        float *row = node->dw[0] ? node->dw[0] + table_row(node->x[0][n]) * width : NULL;
+        for (size_t i = 0; row && i < width; i++)
             row[i] += node->dy[n * width + i];
         if (node->dx[0] && !node->dx_add[0])
             node->dx[0][n] = 0.0f; /* a choice has no derivative */

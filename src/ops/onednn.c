@@ -572,20 +572,28 @@ static mcvd_status backward_data(const onednn_conv *c, const mcvdi_conv_buffers 
     return st;
 }
 
+static mcvd_status backward_weights(const onednn_conv *c, const mcvdi_conv_buffers *b,
+                                    const scratch_parts *parts)
+{
+    const conv_pointers at = { b->x, parts->weights, parts->dbias, b->dy, parts->scratchpad };
+    mcvd_status st = run_conv(c, &c->backward_weights, CONV_BACKWARD_WEIGHTS, &at);
+
+    if (st >= 0)
+        st = run_reorder(c, &c->unpack_gradient, parts->weights, b->dweight);
+    if (st < 0)
+        return st;
+    for (size_t o = 0; c->s.bias && o < c->s.out; o++)
+        b->dbias[o] += ((const float *)(const void *)parts->dbias)[o];
+    return MCVD_OK;
+}
+
 static mcvd_status onednn_backward(void *state, const mcvdi_conv_buffers *b)
 {
     const onednn_conv *c = state;
     const scratch_parts parts = split_scratch(c, b->scratch);
-    const conv_pointers at = { b->x, parts.weights, parts.dbias, b->dy, parts.scratchpad };
-    mcvd_status st = run_conv(c, &c->backward_weights, CONV_BACKWARD_WEIGHTS, &at);
+    const mcvd_status st = b->dweight ? backward_weights(c, b, &parts) : MCVD_OK;
 
-    if (st >= 0)
-        st = run_reorder(c, &c->unpack_gradient, parts.weights, b->dweight);
-    if (st < 0)
-        return st;
-    for (size_t o = 0; c->s.bias && o < c->s.out; o++)
-        b->dbias[o] += ((const float *)(const void *)parts.dbias)[o];
-    return b->dx ? backward_data(c, b, &parts) : MCVD_OK;
+    return st < 0 || !b->dx ? st : backward_data(c, b, &parts);
 }
 
 const mcvdi_conv_backend mcvdi_conv_backend_onednn = {
