@@ -8,6 +8,7 @@
 #include <mcvd/export.h>
 #include <mcvd/footprint.h>
 #include <mcvd/import.h>
+#include <mcvd/likelihood.h>
 #include <mcvd/log.h>
 #include <mcvd/memory.h>
 #include <mcvd/metrics.h>

@@ -3,3 +3,4 @@ mcvd_add_test(NAME golden_sampler SOURCES golden/test_golden_sampler.c AREAS dif
 mcvd_add_test(NAME golden_loss SOURCES golden/test_golden_loss.c AREAS diffusion core)
 mcvd_add_test(NAME golden_beyond SOURCES golden/test_golden_beyond.c AREAS diffusion core)
 mcvd_add_test(NAME golden_fpndm SOURCES golden/test_golden_fpndm.c AREAS diffusion core)
+mcvd_add_test(NAME golden_likelihood SOURCES golden/test_golden_likelihood.c AREAS diffusion core)
