@@ -23,7 +23,7 @@ enum { MCVD_CONFIG_TEXT = 256, MCVD_CONFIG_LIST = 16 };
 #define MCVD_SAMPLER_NAMES                                                                \
     "ddpm|ddim|pndm|langevin|cas|euler-maruyama|reverse-diffusion|pc|euler|heun|dpm++2m|" \
     "dpm++2m-sde|unipc"
-#define MCVD_SPACING_NAMES "uniform|quadratic|logsnr"
+#define MCVD_SPACING_NAMES "uniform|quadratic|logsnr|even"
 
 typedef struct mcvd_int_list {
     int count;
@@ -83,7 +83,7 @@ typedef struct mcvd_training_config {
     int64_t batch_size;
     int64_t n_iters;                    /* total optimizer steps */
     bool l1;                            /* key L1 */
-    char loss_weight[MCVD_CONFIG_TEXT]; /* ours: uniform | min-snr | elbo | sigma, of levels */
+    char loss_weight[MCVD_CONFIG_TEXT]; /* ours: of the noise levels, see weighting.h */
     double min_snr_gamma;               /* ours: largest weight of min-snr */
     int64_t snapshot_freq;
     int64_t sample_freq;      /* 0: no sample grids */

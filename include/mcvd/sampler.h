@@ -33,7 +33,9 @@ typedef enum mcvd_spacing {
     MCVD_SPACING_UNIFORM, /* labels 0, k, 2k, ... < T with k = T / S rounded down: the reference's;
                            * more than S steps may be taken */
     MCVD_SPACING_QUADRATIC, /* denser towards the clean end: t_i = (T - 1) (i / (S - 1))^2 */
-    MCVD_SPACING_LOG_SNR    /* equal steps in log(a / s), from the noisiest timestep on */
+    MCVD_SPACING_LOG_SNR,   /* equal steps in log(a / s), from the noisiest timestep on */
+    MCVD_SPACING_EVEN       /* labels i T / S rounded down: always S steps, and every second one is
+                             * the grid of S / 2 (distillation) */
 } mcvd_spacing;
 
 /* With x = a x0 + s eps at each level (schedule.h): x0 and eps are read from the network's output,

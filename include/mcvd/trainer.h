@@ -32,6 +32,7 @@ typedef struct mcvd_step_report {
     double loss_per_element; /* the same divided by the elements of a block */
     double grad_norm;        /* global L2 norm before clipping */
     double lr;
+    int round; /* of a distillation, from 1; 0: training */
 } mcvd_step_report;
 
 /**

@@ -8,6 +8,7 @@
 #define MCVDI_COMMAND_LIST(X)                                                         \
     X(rollout, "predict, fill in or generate frames of a video")                      \
     X(train, "train a model on videos or on moving digits")                           \
+    X(distill, "teach a model to sample in fewer steps")                              \
     X(metrics, "PSNR and SSIM of a video, or a folder of them, against the truth")    \
     X(eval, "benchmark a model beside copying, mean, black and linear extrapolation") \
     X(forward, "run the network once on tensors from a file")                         \

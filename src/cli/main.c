@@ -150,6 +150,7 @@ static const char *memory_hint(const char *name)
     static const char *const hints[][2] = {
         { "rollout", "--samples or --set sampling.batch_size" },
         { "train", "training.batch_size" },
+        { "distill", "training.batch_size, or --windows" },
         { "eval", "--trajectories or --set sampling.batch_size" },
         { "bench", "--batch" },
         { "forward", "the batch of the input" },

@@ -117,7 +117,7 @@ static const mcvdi_option rows[] = {
     INT(training, n_iters, "100000", 1, MAX_STEPS, "optimizer steps in all"),
     { "training", "L1", MCVDI_OPT_BOOL, "false", 0, 1, NULL, "absolute instead of squared error",
       PLACE(training, l1) },
-    CHOICE(training, loss_weight, "uniform", "uniform|min-snr|elbo|sigma",
+    CHOICE(training, loss_weight, "uniform", "uniform|min-snr|elbo|sigma|truncated-snr|snr+1",
            "weight of the noise levels in the loss"),
     REAL(training, min_snr_gamma, "5", 1e-6, 1e6, "min-snr: largest weight"),
     INT(training, snapshot_freq, "1000", 1, MAX_STEPS, "steps between checkpoints"),

@@ -40,6 +40,8 @@ static mcvd_spacing spacing_of(const mcvd_sampling_config *s, const char *sample
         return MCVD_SPACING_QUADRATIC;
     if (strcmp(s->spacing, "logsnr") == 0)
         return MCVD_SPACING_LOG_SNR;
+    if (strcmp(s->spacing, "even") == 0)
+        return MCVD_SPACING_EVEN;
     return s->spacing[0] ? MCVD_SPACING_UNIFORM : mcvd_sampler_own_spacing(sampler);
 }
 

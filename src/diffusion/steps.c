@@ -10,6 +10,11 @@ double mcvdi_log_snr(mcvd_level level)
     return log(level.a) - log(level.s);
 }
 
+int mcvdi_even_timestep(int i, int num_steps, int num_timesteps)
+{
+    return num_timesteps - 1 - (int)((int64_t)i * num_timesteps / num_steps);
+}
+
 /* --- grids: timesteps with the noisiest first --- */
 
 /* Labels 0, k, 2k, ... < T of the reference, or timesteps 0, k, 2k, ... from the clean end. */
@@ -21,6 +26,13 @@ static int uniform(int *t, int num_steps, int num_timesteps, bool from_zero)
     for (int i = 0; i < count; i++)
         t[i] = from_zero ? (count - 1 - i) * stride : num_timesteps - 1 - i * stride;
     return count;
+}
+
+/* Labels floor(i T / S). */
+static void even(int *t, int num_steps, int num_timesteps)
+{
+    for (int i = 0; i < num_steps; i++)
+        t[i] = mcvdi_even_timestep(i, num_steps, num_timesteps);
 }
 
 /* Wishes in [0, T) become distinct timesteps, falling from T - 1. */
@@ -91,6 +103,9 @@ static int fill_grid(int *t, const mcvd_sampler_config *config, const mcvd_sched
         return num_steps;
     case MCVD_SPACING_LOG_SNR:
         log_snr(t, num_steps, sched);
+        return num_steps;
+    case MCVD_SPACING_EVEN:
+        even(t, num_steps, num_timesteps);
         return num_steps;
     case MCVD_SPACING_UNIFORM:
         break;

@@ -22,6 +22,20 @@ static double sigma(double snr, double cleaner, double min_snr_gamma)
     return snr;
 }
 
+static double truncated_snr(double snr, double cleaner, double min_snr_gamma)
+{
+    (void)cleaner;
+    (void)min_snr_gamma;
+    return fmax(snr, 1.0);
+}
+
+static double snr_plus_one(double snr, double cleaner, double min_snr_gamma)
+{
+    (void)cleaner;
+    (void)min_snr_gamma;
+    return snr + 1.0;
+}
+
 static const struct {
     const char *name;
     double (*of_x0)(double snr, double cleaner, double min_snr_gamma);
@@ -31,6 +45,8 @@ static const struct {
     { "min-snr", min_snr, false },
     { "elbo", elbo, true },
     { "sigma", sigma, false },
+    { "truncated-snr", truncated_snr, false },
+    { "snr+1", snr_plus_one, false },
 };
 
 mcvd_status mcvdi_weighting_find(mcvdi_weighting *out, const char *name)
@@ -42,7 +58,9 @@ mcvd_status mcvdi_weighting_find(mcvdi_weighting *out, const char *name)
         out->times_t = table[i].times_t;
         return MCVD_OK;
     }
-    return mcvdi_fail(MCVD_E_CONFIG, "loss weight '%s': known are uniform, min-snr, elbo and sigma",
+    return mcvdi_fail(MCVD_E_CONFIG,
+                      "loss weight '%s': known are uniform, min-snr, elbo, sigma, truncated-snr "
+                      "and snr+1",
                       name);
 }
 

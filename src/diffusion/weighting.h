@@ -6,6 +6,8 @@
  *     uniform   w = 1: every level as the output measures it
  *     min-snr   u = min(SNR, min_snr_gamma)      (Hang et al. 2023, section 3.4)
  *     elbo      u = T (SNR' - SNR)               (Kingma et al. 2021, eq. 13)
+ *     truncated-snr  u = max(SNR, 1)             (Salimans and Ho 2022, section 4)
+ *     snr+1     u = SNR + 1: the loss of v, whatever the output is           (the same)
  *     sigma     u = SNR: the loss of eps, whatever the output is; s^2 for score
  *
  * SNR' belongs to the next cleaner timestep. With elbo the loss, which has 1/2 in front, estimates

@@ -103,12 +103,16 @@ static mcvd_status finish_line(const mcvdi_journal *journal, int written)
 mcvd_status mcvdi_journal_step(mcvdi_journal *journal, const mcvd_step_report *r,
                                double samples_per_s, double frames_per_s)
 {
-    const int written =
-        fprintf(journal->file,
-                "{\"step\":%" PRIu64 ",\"loss\":%.9g,\"loss_per_element\":%.9g,\"grad_norm\":%.9g,"
-                "\"lr\":%.9g,\"samples_per_s\":%.4g,\"frames_per_s\":%.4g,\"rss_mb\":%.1f}\n",
-                r->step, r->loss, r->loss_per_element, r->grad_norm, r->lr, samples_per_s,
-                frames_per_s, mcvd_peak_rss_mb());
+    char round[32] = "";
+
+    if (r->round)
+        snprintf(round, sizeof round, ",\"round\":%d", r->round);
+    const int written = fprintf(
+        journal->file,
+        "{\"step\":%" PRIu64 "%s,\"loss\":%.9g,\"loss_per_element\":%.9g,\"grad_norm\":%.9g,"
+        "\"lr\":%.9g,\"samples_per_s\":%.4g,\"frames_per_s\":%.4g,\"rss_mb\":%.1f}\n",
+        r->step, round, r->loss, r->loss_per_element, r->grad_norm, r->lr, samples_per_s,
+        frames_per_s, mcvd_peak_rss_mb());
     return finish_line(journal, written);
 }
 

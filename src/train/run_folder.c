@@ -191,20 +191,33 @@ static mcvd_status remove_matching(const mcvdi_run_folder *folder, const char *n
 /* Forget an old run, but only files that a run makes. */
 static mcvd_status forget_run(const mcvdi_run_folder *folder)
 {
-    static const char *const files[] = { "journal.jsonl", "latest", "config.json", "run.json",
-                                         "model.safetensors" };
+    static const char *const files[] = { "journal.jsonl",      "latest",
+                                         "config.json",        "run.json",
+                                         "model.safetensors",  MCVDI_DISTILL_FILE,
+                                         MCVDI_DISTILL_TEACHER };
     mcvd_status st = remove_checkpoints(folder, 0);
 
     if (st >= 0)
         st = remove_matching(folder, "checkpoints", "step-", ".safetensors.damaged");
     if (st >= 0)
         st = remove_matching(folder, "samples", "step-", ".png");
+    if (st >= 0)
+        st = remove_matching(folder, ".", "stage-", "-steps.safetensors");
     for (size_t i = 0; st >= 0 && i < sizeof files / sizeof *files; i++) {
         char *path = mcvdi_run_folder_path(folder, files[i]);
         st = path ? remove_file(path) : no_memory();
         mcvdi_free(path);
     }
     return st;
+}
+
+bool mcvdi_run_folder_is_distillation(const char *path)
+{
+    char *file = mcvdi_sprintf("%s/" MCVDI_DISTILL_FILE, path);
+    const bool exists = file && mcvdi_path_exists(file);
+
+    mcvdi_free(file);
+    return exists;
 }
 
 static bool has_entry(const mcvdi_run_folder *folder, const char *name)

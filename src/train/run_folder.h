@@ -26,6 +26,11 @@ void mcvdi_run_folder_close(mcvdi_run_folder **folder);
 char *mcvdi_run_folder_path(const mcvdi_run_folder *folder, const char *name);
 char *mcvdi_run_folder_checkpoint_path(const mcvdi_run_folder *folder, uint64_t step);
 
+/* What mcvd distill keeps beside a run's own files; stages are stage-NUMBER-steps.safetensors. */
+#define MCVDI_DISTILL_FILE    "distill.json"
+#define MCVDI_DISTILL_TEACHER "teacher.safetensors"
+bool mcvdi_run_folder_is_distillation(const char *path);
+
 /* After a checkpoint was written: point `latest` at it, remove all but the newest `keep`. */
 mcvd_status mcvdi_run_folder_commit(const mcvdi_run_folder *folder, uint64_t step, size_t keep);
 

@@ -10,6 +10,7 @@
 #include "core/alloc.h"
 #include "core/fileio.h"
 #include "core/log.h"
+#include "train/course.h"
 #include "train/journal.h"
 #include "train/resume.h"
 #include "train/run_folder.h"
@@ -22,9 +23,10 @@ static const double default_fraction = 0.2; /* of every video, for testing */
 
 typedef struct train_run {
     const mcvd_train_run_config *rc;
-    mcvd_config config;      /* data.dataset is what was opened */
-    const char *data_path;   /* the caller's or the record's; NULL: moving digits */
-    mcvdi_run_record before; /* resuming: what the run was trained on so far */
+    const mcvdi_course *course; /* or NULL */
+    mcvd_config config;         /* data.dataset is what was opened */
+    const char *data_path;      /* the caller's or the record's; NULL: moving digits */
+    mcvdi_run_record before;    /* resuming: what the run was trained on so far */
     mcvdi_run_record now;
     mcvdi_run_folder *folder;
     mcvdi_journal *journal;
@@ -52,6 +54,17 @@ mcvd_train_run_config mcvd_train_run_config_default(void)
     memset(&config, 0, sizeof config);
     mcvd_config_default(&config.config);
     return config;
+}
+
+static uint64_t total_steps(const train_run *r)
+{
+    return r->course ? r->course->rounds * r->course->round_steps
+                     : (uint64_t)r->config.training.n_iters;
+}
+
+static bool ends_round(const train_run *r, uint64_t step)
+{
+    return r->course && step > 0 && step % r->course->round_steps == 0;
 }
 
 /* --- parts --- */
@@ -87,18 +100,18 @@ static bool needs_network(const train_run *r)
 /* One fixed batch of test windows and a network for it. */
 static mcvd_status open_validation(train_run *r)
 {
-    if (!needs_network(r))
+    if (!needs_network(r) && !r->course)
         return MCVD_OK;
     mcvd_status st = open_split(r, MCVD_SPLIT_TEST, &r->test_data);
     if (st < 0)
         return st;
     mcvd_loader_config lc = mcvd_loader_config_default(r->test_data);
-    lc.batch_size = 16;
+    lc.batch_size = r->course ? r->course->num_test : 16;
     lc.num_workers = 0;
     st = mcvd_loader_create(&r->test_loader, r->test_data, &lc);
     if (st >= 0)
         st = mcvd_loader_next(r->test_loader, &r->test_batch);
-    if (st >= 0)
+    if (st >= 0 && needs_network(r))
         st = mcvd_trainer_network(&r->network, r->trainer, lc.batch_size);
     return st;
 }
@@ -114,6 +127,9 @@ static mcvd_status recall_data(train_run *r)
     r->data_path = r->rc->data_path;
     if (!r->rc->resume)
         return MCVD_OK;
+    if (!r->course && mcvdi_run_folder_is_distillation(r->rc->folder))
+        return mcvdi_fail(MCVD_E_INPUT, "%s: a run of mcvd distill, which resumes it",
+                          r->rc->folder);
     char *path = mcvdi_sprintf("%s/run.json", r->rc->folder);
     const mcvd_status st = path ? mcvdi_run_record_read(&r->before, path) : no_memory();
     mcvdi_free(path);
@@ -283,17 +299,21 @@ static mcvd_status continue_run(train_run *r)
     if (st >= 0)
         st = load_newest(r, steps, count, &skipped);
     const uint64_t done = mcvd_trainer_steps(r->trainer);
-    if (st >= 0 && done > (uint64_t)r->config.training.n_iters)
+    if (st >= 0 && done > total_steps(r))
         st = mcvdi_fail(MCVD_E_CONFIG,
-                        "--resume: training.n_iters = %" PRId64 ", but %s has done %" PRIu64
+                        "--resume: training.n_iters = %" PRIu64 ", but %s has done %" PRIu64
                         " steps",
-                        r->config.training.n_iters, r->rc->folder, done);
+                        total_steps(r), r->rc->folder, done);
     if (st >= 0)
         st = check_data(r);
     for (size_t i = 0; st >= 0 && i < skipped; i++)
         st = mcvdi_run_folder_set_aside(r->folder, steps[i]);
+    if (st >= 0 && r->course)
+        st = r->course->begin(r->course->user, r->folder, r->trainer, &r->test_batch);
     if (st >= 0 && count)
         st = finish_checkpoint(r);
+    if (st >= 0 && ends_round(r, done))
+        st = r->course->end_round(r->course->user);
     mcvdi_free(steps);
     return st;
 }
@@ -325,6 +345,8 @@ static mcvd_status open_run(train_run *r)
         st = mcvdi_run_folder_open(&r->folder, r->rc->folder, r->rc->resume, r->rc->force);
     if (st >= 0 && r->rc->resume)
         st = continue_run(r);
+    else if (st >= 0 && r->course)
+        st = r->course->begin(r->course->user, r->folder, r->trainer, &r->test_batch);
     if (st >= 0)
         st = write_config(r);
     if (st >= 0)
@@ -422,16 +444,19 @@ static mcvd_status advance(train_run *r)
         st = mcvd_trainer_step(r->trainer, &batch, &report);
     if (st < 0)
         return st;
+    report.round = r->course ? (int)((report.step - 1) / r->course->round_steps) + 1 : 0;
     r->steps_here++;
     const double rate = measure_rate(r);
     const double frames = (double)(r->config.data.num_frames);
     st = mcvdi_journal_step(r->journal, &report, rate, rate * frames);
     const int stop = r->rc->on_step && st >= 0 ? r->rc->on_step(r->rc->user, &report, rate) : 0;
-    const bool last = report.step == (uint64_t)r->config.training.n_iters;
+    const bool last = report.step == total_steps(r) || ends_round(r, report.step);
     if (st >= 0)
         st = validate(r, report.step);
     if (st >= 0 && (stop || last || is_due(r->config.training.snapshot_freq, report.step)))
         st = checkpoint(r);
+    if (st >= 0 && !stop && ends_round(r, report.step))
+        st = r->course->end_round(r->course->user);
     if (st >= 0 && !stop)
         st = make_samples(r, report.step);
     return st >= 0 && stop
@@ -441,7 +466,12 @@ static mcvd_status advance(train_run *r)
 
 mcvd_status mcvd_train_run(const mcvd_train_run_config *config)
 {
-    train_run r = { .rc = config, .config = config->config };
+    return mcvdi_train_run(config, NULL);
+}
+
+mcvd_status mcvdi_train_run(const mcvd_train_run_config *config, const mcvdi_course *course)
+{
+    train_run r = { .rc = config, .course = course, .config = config->config };
     mcvd_status st = mcvd_config_check(&config->config);
 
     if (st >= 0)
@@ -453,7 +483,7 @@ mcvd_status mcvd_train_run(const mcvd_train_run_config *config)
             config->on_start(config->user, mcvd_trainer_steps(r.trainer),
                              mcvd_dataset_describe(r.data));
         r.step_end_s[0] = now_s();
-        while (st >= 0 && mcvd_trainer_steps(r.trainer) < (uint64_t)r.config.training.n_iters)
+        while (st >= 0 && mcvd_trainer_steps(r.trainer) < total_steps(&r))
             st = advance(&r);
     }
     close_run(&r);

@@ -6,9 +6,9 @@
  *     loss = w[t] / 2 |target - network(x_t, t, masked frames)|^2
  *
  * with the target of model.prediction (parameterisation.h) and the weight w of training.loss_weight
- * (weighting.h),
- * averaged over the batch; then clip by global norm, Adam, EMA. With model.noise_in_cond the frames
- * that the network is given are noised like x, at the same t with noise of their own.
+ * (weighting.h), averaged over the batch; then clip by global norm, Adam, EMA. With
+ * model.noise_in_cond the frames that the network is given are noised like x, at the same t with
+ * noise of their own. A lesson may choose other timesteps and another target (distill.c).
  */
 #include <string.h>
 
@@ -86,6 +86,24 @@ static mcvd_status make_buffers(mcvd_trainer *tr)
     return MCVD_OK;
 }
 
+mcvd_status mcvdi_trainer_begin(mcvd_trainer *trainer, const mcvd_model *model)
+{
+    const size_t slab = mcvdi_graph_param_floats(trainer->graph) * sizeof(float);
+    const mcvdi_weight_source source = mcvdi_model_source(model);
+    const mcvd_status st = mcvdi_weights_load(trainer->graph, &source);
+
+    if (st < 0)
+        return st;
+    if (trainer->ema)
+        memcpy(trainer->ema, mcvdi_graph_values(trainer->graph), slab);
+    memset(trainer->m, 0, slab);
+    memset(trainer->v, 0, slab);
+    if (trainer->v_max)
+        memset(trainer->v_max, 0, slab);
+    trainer->begun = trainer->steps;
+    return MCVD_OK;
+}
+
 static mcvd_status init_weights(mcvd_trainer *tr)
 {
     mcvd_model *model = NULL;
@@ -93,13 +111,26 @@ static mcvd_status init_weights(mcvd_trainer *tr)
 
     if (st < 0)
         return st;
-    const mcvdi_weight_source source = mcvdi_model_source(model);
-    st = mcvdi_weights_load(tr->graph, &source);
+    st = mcvdi_trainer_begin(tr, model);
     mcvd_model_free(&model);
-    if (st >= 0 && tr->ema)
-        memcpy(tr->ema, mcvdi_graph_values(tr->graph),
-               mcvdi_graph_param_floats(tr->graph) * sizeof(float));
     return st;
+}
+
+/* --- the usual lesson: any timestep, the true frames and noise --- */
+
+static int32_t any_timestep(void *user, const mcvd_trainer *tr, mcvd_rng_key key)
+{
+    (void)user;
+    return (int32_t)mcvd_rng_below(key, 0, (uint32_t)tr->config.model.num_classes);
+}
+
+static mcvd_status true_target(void *user, mcvd_trainer *tr, const mcvdi_example *example)
+{
+    const mcvd_timesteps steps = { tr->t, tr->part, tr->numel };
+
+    (void)user;
+    return mcvdi_training_target(tr->prediction, tr->schedule, &steps, example->x0, tr->eps,
+                                 tr->target);
 }
 
 mcvd_status mcvd_trainer_create(mcvd_trainer **out, const mcvd_config *config)
@@ -114,6 +145,7 @@ mcvd_status mcvd_trainer_create(mcvd_trainer **out, const mcvd_config *config)
     if (!tr)
         return mcvdi_fail(MCVD_E_NOMEM, "trainer: out of memory");
     tr->config = *config;
+    tr->lesson = (mcvdi_lesson) { .timestep = any_timestep, .target = true_target };
     tr->batch = (size_t)config->training.batch_size;
     tr->part = tr->batch / (size_t)config->training.accumulate;
     st = make_objective(tr);
@@ -182,13 +214,12 @@ void mcvdi_trainer_noise(const mcvd_trainer *trainer, mcvd_rng_key key, int t, f
 static void draw_noise(mcvd_trainer *tr, size_t first)
 {
     const uint64_t seed = (uint64_t)tr->config.training.seed;
-    const uint32_t num_timesteps = (uint32_t)tr->config.model.num_classes;
 
 #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < tr->part; i++) {
         const uint64_t sample = first + i;
-        tr->t[i] = (int32_t)mcvd_rng_below(
-            mcvd_rng_key_make(seed, MCVD_RNG_TIMESTEP, tr->steps, sample), 0, num_timesteps);
+        tr->t[i] = tr->lesson.timestep(
+            tr->lesson.user, tr, mcvd_rng_key_make(seed, MCVD_RNG_TIMESTEP, tr->steps, sample));
         tr->weights[i] = mcvdi_weighting_at(&tr->weighting, tr->schedule, tr->t[i]);
         mcvdi_trainer_noise(tr, mcvd_rng_key_make(seed, MCVD_RNG_TRAIN_NOISE, tr->steps, sample),
                             tr->t[i], tr->eps + i * tr->numel, tr->numel);
@@ -238,8 +269,9 @@ static mcvd_status run_part(mcvd_trainer *tr, const mcvd_batch *batch, size_t fi
                             mcvdi_loss_result *loss)
 {
     mcvdi_graph *g = tr->graph;
-    const float *x0 = batch->x0 + first * tr->numel;
     const mcvd_timesteps steps = { tr->t, tr->part, tr->numel };
+    float *x_t = mcvdi_graph_data(g, tr->unet.x);
+    const mcvdi_example example = { batch, first, batch->x0 + first * tr->numel, x_t };
     mcvdi_loss_result part_loss;
 
     *mcvdi_graph_run(g) = (mcvdi_run) { .seed = (uint64_t)tr->config.training.seed,
@@ -248,10 +280,9 @@ static mcvd_status run_part(mcvd_trainer *tr, const mcvd_batch *batch, size_t fi
                                         .training = true };
     draw_noise(tr, first);
     set_conditions(tr, batch, first);
-    mcvd_status st =
-        mcvd_schedule_q_sample(tr->schedule, &steps, x0, tr->eps, mcvdi_graph_data(g, tr->unet.x));
+    mcvd_status st = mcvd_schedule_q_sample(tr->schedule, &steps, example.x0, tr->eps, x_t);
     if (st >= 0)
-        st = mcvdi_training_target(tr->prediction, tr->schedule, &steps, x0, tr->eps, tr->target);
+        st = tr->lesson.target(tr->lesson.user, tr, &example);
     if (st >= 0)
         st = mcvdi_graph_forward(g);
     if (st < 0)
@@ -279,7 +310,7 @@ static double learning_rate(const mcvd_trainer *tr)
                                  .cosine = strcmp(o->lr_schedule, "cosine") == 0,
                                  .n_iters = tr->config.training.n_iters,
                                  .cooldown = o->cooldown };
-    return mcvdi_lr_at(&lr, (int64_t)tr->steps);
+    return mcvdi_lr_at(&lr, (int64_t)(tr->steps - tr->begun));
 }
 
 /* Clip, Adam, EMA. */
@@ -293,12 +324,12 @@ static mcvd_status update(mcvd_trainer *tr, double lr, double *grad_norm)
     if (st < 0)
         return st;
     const mcvdi_adam_config config = { o->beta1, o->beta2, o->eps, o->weight_decay };
-    const mcvdi_adam_now now = { .t = (int64_t)tr->steps + 1,
+    const uint64_t done = tr->steps - tr->begun;
+    const mcvdi_adam_now now = { .t = (int64_t)done + 1,
                                  .lr = lr,
                                  .grad_scale = mcvdi_clip_factor(*grad_norm, o->grad_clip),
-                                 .ema_rate =
-                                     mcvdi_ema_rate_at(tr->config.model.ema_rate,
-                                                       tr->config.model.ema_warmup, tr->steps) };
+                                 .ema_rate = mcvdi_ema_rate_at(tr->config.model.ema_rate,
+                                                               tr->config.model.ema_warmup, done) };
     const mcvdi_adam_slab slab = { .params = mcvdi_graph_values(tr->graph),
                                    .grads = grads.data,
                                    .m = tr->m,

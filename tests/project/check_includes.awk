@@ -21,7 +21,7 @@ BEGIN {
     own("video", "video")
     own("data", "data mask")
     own("model", "model network import footprint torch_export")
-    own("train", "trainer checkpoint")
+    own("train", "trainer checkpoint distill")
     own("rollout", "rollout")
     own("eval", "metrics")
     own("all", "mcvd")
