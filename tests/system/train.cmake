@@ -12,7 +12,7 @@ mcvd_add_test(NAME system_variants SOURCES system/test_variants.c
 set_tests_properties(system_variants PROPERTIES ENVIRONMENT OMP_NUM_THREADS=1)
 
 # The program itself: signals, kills, full disks, exit statuses.
-foreach(part status data signals kills)
+foreach(part status data signals kills objectives)
     add_test(NAME system_train_${part}
         COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/system/train_${part}.sh
             $<TARGET_FILE:mcvd> ${PROJECT_SOURCE_DIR})

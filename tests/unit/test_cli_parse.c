@@ -12,9 +12,16 @@ typedef struct thing_args {
     double eta;
     const char *out;
     const char *task;
+    const char *kind;
     mcvdi_arg_list sets;
     bool force;
 } thing_args;
+
+static const char *kind_name(size_t i)
+{
+    static const char *const names[] = { "euler", "heun" };
+    return i < 2 ? names[i] : NULL;
+}
 
 static const mcvdi_arg args[] = {
     { .name = "INPUT",
@@ -60,6 +67,13 @@ static const mcvdi_arg args[] = {
       .fallback = "predict",
       .help = "",
       .offset = offsetof(thing_args, task) },
+    { .name = "--kind",
+      .type = MCVDI_ARG_CHOICE,
+      .value = "NAME",
+      .choice_name = kind_name,
+      .choice_help = kind_name,
+      .help = "",
+      .offset = offsetof(thing_args, kind) },
     { .name = "--set",
       .type = MCVDI_ARG_LIST,
       .value = "K=V",
@@ -122,6 +136,8 @@ static void odd_but_good(void **state)
     assert_string_equal(a.rest.values[1], "two");
     CHECK_OK(parse(&a, "in -o -"));
     assert_string_equal(a.out, "-");
+    CHECK_OK(parse(&a, "in --kind heun"));
+    assert_string_equal(a.kind, "heun");
     CHECK_OK(parse(&a, "--steps -3 in"));
     CHECK_EQ(a.steps, -3);
     CHECK_OK(parse(&a, "--frames 3 --frames 4 in"));
@@ -153,7 +169,11 @@ static void mistakes(void **state)
         { "in --eta 1.01", "found '1.01'" },
         { "in --eta 0,5", "found '0,5'" },
         { "in --task fly", "thing: --task: expected one of predict|interp, found 'fly'" },
-        { "in --task predic", "found 'predic'" },
+        { "in --task predic", "found 'predic', the nearest is predict" },
+        { "in --task interp|predict", "found 'interp|predict'" },
+        { "in --kind huen",
+          "thing: --kind: expected one of euler|heun, found 'huen', the nearest is heun" },
+        { "in --kind _", "--kind: expected one of euler|heun, found ''" },
         { "in --force=1", "thing: --force takes no value, found '1'" },
         { "in --fame 3", "thing: unknown option '--fame', the nearest is --frames" },
         { "in --ou=3", "the nearest is --out" },
