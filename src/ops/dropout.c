@@ -98,6 +98,8 @@ mcvdi_value_id mcvdi_dropout(mcvdi_graph *g, mcvdi_value_id x, double probabilit
         return mcvdi_graph_build_failed(
             g, mcvdi_fail(MCVD_E_RANGE, "dropout: probability %g, allowed 0..0.999", probability));
     }
+    if (mcvdi_graph_get_options(g)->mode == MCVDI_INFER)
+        return x;
     attrs.rule.threshold = (uint32_t)(probability * steps + 0.5);
     attrs.rule.scale = (float)(steps / (steps - (double)attrs.rule.threshold));
     return mcvdi_add_plain(g, &plain, mcvdi_graph_dims(g, x));

@@ -85,8 +85,8 @@ mcvdi_value_id mcvdi_mask_embedding(mcvdi_graph *g, mcvdi_value_id mask, const c
 /* silu.c: y = x * sigmoid(x). */
 mcvdi_value_id mcvdi_silu(mcvdi_graph *g, mcvdi_value_id x);
 
-/* dropout.c: in training runs each element is zeroed with probability p, the rest divided by
- * 1 - p; the mask is a function of (seed, step, sample, node), never stored. */
+/* dropout.c: x itself in inference; in training runs each element is zeroed with probability p, the
+ * rest divided by 1 - p; the mask is a function of (seed, step, sample, node), never stored. */
 mcvdi_value_id mcvdi_dropout(mcvdi_graph *g, mcvdi_value_id x, double probability);
 
 /* concat.c: along channels, a first. b may be -1: then the result is a. */
