@@ -72,9 +72,11 @@ typedef struct mcvd_bound {
  *                      outermost bins open; x0_pred from x_0
  *
  * terms is the sum of all L_t. With num_terms = N below T - 1 it is estimated: 1 .. T - 1 is cut
- * into N equal pieces, one t is drawn from each, and its L_t counts as often as the piece is long:
- * the mean over draws is the whole sum. A network that predicts eps is read by
- * x0 - x0_pred = s (eps_pred - eps) / a, which does not cancel where a is small.
+ * into N pieces, one t is drawn from each, and its L_t counts as often as the piece has timesteps:
+ * the mean over draws is the whole sum. The pieces are equal in the sum of their share of the
+ * timesteps and their share of log SNR, because an L_t is about as large as log SNR falls. A
+ * network that predicts eps is read by x0 - x0_pred = s (eps_pred - eps) / a, which does not cancel
+ * where a is small.
  *
  * @param bound  output
  * @param x0     [numel]

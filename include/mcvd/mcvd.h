@@ -14,6 +14,7 @@
 #include <mcvd/memory.h>
 #include <mcvd/metrics.h>
 #include <mcvd/model.h>
+#include <mcvd/model_likelihood.h>
 #include <mcvd/rng.h>
 #include <mcvd/rollout.h>
 #include <mcvd/safetensors.h>

@@ -31,7 +31,7 @@ typedef enum mcvd_rng_purpose {
     MCVD_RNG_TEST = 12,
     MCVD_RNG_SAMPLE_COND = 13, /* noise_in_cond: one network call of a sampler */
     MCVD_RNG_BOUND_TERM = 14,  /* likelihood: which terms of the bound are computed */
-    MCVD_RNG_BOUND_NOISE = 15, /* likelihood: noise of one term; of the given frames beside it */
+    MCVD_RNG_BOUND_NOISE = 15, /* likelihood: noise of one term */
     MCVD_RNG_PROBE = 16,       /* likelihood: vectors of the trace estimate */
     MCVD_RNG_DEQUANTISE = 17   /* likelihood: place of a pixel inside its level */
 } mcvd_rng_purpose;

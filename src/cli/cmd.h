@@ -11,6 +11,7 @@
     X(distill, "teach a model to sample in fewer steps")                              \
     X(metrics, "PSNR and SSIM of a video, or a folder of them, against the truth")    \
     X(eval, "benchmark a model beside copying, mean, black and linear extrapolation") \
+    X(likelihood, "bits per dimension of videos under a model")                       \
     X(forward, "run the network once on tensors from a file")                         \
     X(import, "make a model file of the authors' PyTorch checkpoint")                 \
     X(export, "hand a model over to the authors' PyTorch code")                       \

@@ -27,6 +27,7 @@ typedef struct bound_run {
     int num_timesteps;
     int num_terms;
 
+    int *edges;     /* [num_terms + 1] of the pieces of 1 .. T - 1 */
     int *chosen;    /* [num_terms + 1] timesteps of this sample; 0, the reconstruction, last */
     double *weight; /* [num_terms + 1] how often each counts */
     double *eps;    /* [batch, numel] */
@@ -116,18 +117,45 @@ static double term_of(const bound_run *r, int t, size_t b)
 
 /* --- one sample --- */
 
-/* Piece i of 1 .. T - 1 begins at 1 + floor(i (T - 1) / N). */
+/* Where timestep t ends on the way from 0 to 1 on which pieces are equally long: half of it is
+ * log SNR, since an L_t is about its fall by as much as it falls, and half is timesteps. */
+static double way_to(const bound_run *r, int t)
+{
+    const double least = exp(-10.0); /* hardly a trace of x0 */
+    const double clean = log(snr(r->sched, 0));
+    const double noisy = log(fmax(snr(r->sched, r->num_timesteps - 1), least));
+    const double here = log(fmax(snr(r->sched, t), least));
+    const double fallen = clean > noisy ? (clean - here) / (clean - noisy) : 1.0;
+
+    return 0.5 * fallen + 0.5 * t / (r->num_timesteps - 1);
+}
+
+/* Piece i is timesteps [edges[i], edges[i + 1]), every one of them at least one long. */
+static void cut_pieces(bound_run *r)
+{
+    int *edges = r->edges;
+    int t = 1;
+
+    edges[0] = 1;
+    for (int i = 1; i < r->num_terms; i++) {
+        while (t < r->num_timesteps && way_to(r, t) < (double)i / r->num_terms)
+            t++;
+        edges[i] = t > edges[i - 1] ? t : edges[i - 1] + 1;
+    }
+    edges[r->num_terms] = r->num_timesteps;
+    for (int i = r->num_terms - 1; i > 0 && edges[i] >= edges[i + 1]; i--)
+        edges[i] = edges[i + 1] - 1;
+}
+
 static void choose_terms(const bound_run *r, size_t sample)
 {
     const mcvd_rng_key key =
         mcvd_rng_key_make(r->config->seed, MCVD_RNG_BOUND_TERM, r->config->block, sample);
-    const int64_t count = r->num_timesteps - 1;
 
     for (int i = 0; i < r->num_terms; i++) {
-        const int64_t first = 1 + i * count / r->num_terms;
-        const int64_t length = 1 + (i + 1) * count / r->num_terms - first;
-        r->chosen[i] = (int)first + (int)mcvd_rng_below(key, (uint64_t)i, (uint32_t)length);
-        r->weight[i] = (double)length;
+        const int length = r->edges[i + 1] - r->edges[i];
+        r->chosen[i] = r->edges[i] + (int)mcvd_rng_below(key, (uint64_t)i, (uint32_t)length);
+        r->weight[i] = length;
     }
     r->chosen[r->num_terms] = 0;
     r->weight[r->num_terms] = 1.0;
@@ -240,13 +268,15 @@ static mcvd_status allocate(bound_run *r)
     const size_t count = (size_t)r->num_terms + 1;
 
     r->chosen = mcvdi_calloc(count, sizeof *r->chosen);
+    r->edges = mcvdi_calloc(count, sizeof *r->edges);
     r->weight = mcvdi_calloc(count, sizeof *r->weight);
     r->counted = mcvdi_calloc((size_t)r->num_timesteps, sizeof *r->counted);
     r->eps = new_doubles(batch, r->numel);
     r->x = new_doubles(batch, r->numel);
     r->out = new_doubles(batch, r->numel);
     r->t = new_doubles(batch, 1);
-    if (!r->chosen || !r->weight || !r->counted || !r->eps || !r->x || !r->out || !r->t)
+    if (!r->chosen || !r->edges || !r->weight || !r->counted || !r->eps || !r->x || !r->out ||
+        !r->t)
         return mcvdi_fail(MCVD_E_NOMEM, "likelihood: out of memory for %zu blocks at once", batch);
     return MCVD_OK;
 }
@@ -254,6 +284,7 @@ static mcvd_status allocate(bound_run *r)
 static void release(bound_run *r)
 {
     mcvdi_free(r->chosen);
+    mcvdi_free(r->edges);
     mcvdi_free(r->weight);
     mcvdi_free(r->counted);
     mcvdi_free(r->eps);
@@ -294,6 +325,8 @@ mcvd_status mcvd_bound_run(mcvd_bound *bound, const mcvd_bound_config *config,
     st = allocate(&r);
     if (st >= 0 && config->by_t)
         memset(config->by_t, 0, (size_t)r.num_timesteps * sizeof *config->by_t);
+    if (st >= 0)
+        cut_pieces(&r);
     r.sum.prior = prior_of(&r);
     for (size_t sample = 0; st >= 0 && sample < config->samples; sample++)
         st = run_sample(&r, sample);

@@ -22,7 +22,7 @@ BEGIN {
     own("data", "data mask")
     own("model", "model network import footprint torch_export")
     own("train", "trainer checkpoint distill")
-    own("rollout", "rollout")
+    own("rollout", "rollout model_likelihood")
     own("eval", "metrics")
     own("all", "mcvd")
 }
