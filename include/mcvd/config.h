@@ -134,6 +134,7 @@ typedef struct mcvd_sampling_config {
     char denoise_label[MCVD_CONFIG_TEXT]; /* last | count (the reference's quirk) */
     double guidance_past; /* classifier-free guidance by masks, see rollout.h; 1: off */
     double guidance_future;
+    int64_t inpaint_repeats; /* times that inpainting takes each step; 0: 8 where the sampler can */
 } mcvd_sampling_config;
 
 typedef struct mcvd_config {

@@ -56,7 +56,8 @@ typedef struct mcvd_rollout mcvd_rollout;
 
 enum { MCVD_ROLLOUT_MAX_BLOCKS = 65536 }; /* each block has noise of its own up to here */
 
-/** After each network call; anything but 0 stops the block with MCVD_E_INTERRUPTED. */
+/** After each step, with the number of its last network call; anything but 0 stops the block with
+ * MCVD_E_INTERRUPTED. */
 typedef int (*mcvd_rollout_progress_fn)(void *user, size_t call, size_t num_calls);
 
 /*

@@ -74,13 +74,16 @@ typedef struct mcvd_sampler_config {
     int steps_per_level;     /* langevin, cas: steps at each noise level */
     double step_size;        /* langevin, cas: step at the least noisy level; 0: 6.2e-6, for cas
                               * the square of its sigma */
+    int repeats;             /* every step but the last this often, noised back to its level in
+                              * between, so that what a guide leaves free adapts to what it holds
+                              * (Lugmayr et al. 2022); above 1 see mcvd_sampler_takes_repeats */
     bool harmonic_mean;      /* langevin: eps times H / sigma, H the harmonic mean of all sigmas */
     bool gamma_noise;        /* the noise source gives gamma noise, which belongs to one level:
                               * refuses methods that add it elsewhere */
 } mcvd_sampler_config;
 
-/** ddpm, eps, all steps, clip, denoise with the last label; pc 1 x 0.16; langevin 5 x 6.2e-6;
- * max_batch and numel are 0: set them. */
+/** ddpm, eps, all steps, clip, denoise with the last label; pc 1 x 0.16; langevin 5 x 6.2e-6; steps
+ * once; max_batch and numel are 0: set them. */
 MCVD_API mcvd_sampler_config mcvd_sampler_config_default(void);
 
 /** What model.* and sampling.* of a configuration say, with the method's own where they say
@@ -100,6 +103,10 @@ MCVD_API const char *mcvd_sampler_help(size_t i);
 
 /** Whether sampler `name` draws noise with this eta, and takes an eta above 0 at all. */
 MCVD_API bool mcvd_sampler_takes_eta(const char *name);
+
+/** Whether sampler `name` can repeat a step: it remembers nothing of the steps before, and its step
+ * ends at the next level. ddpm, ddim, reverse-diffusion, pc, euler and heun. */
+MCVD_API bool mcvd_sampler_takes_repeats(const char *name);
 
 /** The spacing that suits the method: uniform for those that published models were sampled with,
  * log-SNR for the solvers of the probability flow. */
@@ -162,7 +169,8 @@ typedef int (*mcvd_sampler_progress_fn)(void *user, int call, int num_calls, con
  *
  *     grad log p(y | x_t) = (d x0 / d x_t) (y - x0) / (q^2 + c),      d x0 / d x_t = a c / s^2
  *
- * The level a = 0, where x_t tells nothing of y, is not guided.
+ * The level a = 0, where x_t tells nothing of y, the gradient is 0 and s^2 / a infinite, is not
+ * guided: a step from there, the first of a run, goes to the mean without y.
  * Source: Song et al. 2021, section 5; Dhariwal and Nichol 2021, section 4.
  */
 typedef struct mcvd_guide_point {

@@ -8,6 +8,7 @@
 #include <mcvd/threads.h>
 
 #include "cli/fail.h"
+#include "cli/guidance_args.h"
 #include "cli/json_text.h"
 #include "cli/parse.h"
 #include "cli/path.h"
@@ -26,10 +27,13 @@ typedef struct rollout_args {
     const char *config_file;
     const char *task;
     const char *start;
+    const char *guidance;
+    const char *inpaint;
     const char *out;
     int64_t frames;
     int64_t factor;
     mcvdi_sampling_args sampling;
+    int64_t repeats;
     int64_t samples;
     int64_t seed;
     int64_t zoom;
@@ -86,6 +90,22 @@ static const mcvdi_arg args[] = {
       .offset = offsetof(rollout_args, samples) },
     MCVDI_ARG_SEED(rollout_args, "same seed, same bytes"),
     MCVDI_ARGS_SAMPLING(rollout_args, sampling),
+    MCVDI_ARG_GUIDANCE(rollout_args),
+    { .name = "--inpaint",
+      .type = MCVDI_ARG_TEXT,
+      .value = "MASK",
+      .help = "make only the white pixels of MASK: a picture, or a video whose frame n is the mask "
+              "of frame n of the input; black pixels are the input's, which must have the frames "
+              "that are to be made",
+      .offset = offsetof(rollout_args, inpaint) },
+    { .name = "--repeats",
+      .type = MCVDI_ARG_INT,
+      .value = "N",
+      .min = 1,
+      .max = 100,
+      .help = "inpaint: take each denoising step N times, so that new pixels fit the known ones; "
+              "default: the model's own, else 8 where the sampler can",
+      .offset = offsetof(rollout_args, repeats) },
     { .name = "--out",
       .short_name = "-o",
       .type = MCVDI_ARG_TEXT,
@@ -127,6 +147,7 @@ static const mcvdi_arg_table table = {
     "  mcvd rollout input.mp4 --frames 28 --samples 4 --seed 7 -o futures.gif\n"
     "  mcvd rollout input.mp4 --start end --frames 50 --plain -o next.mkv\n"
     "  mcvd rollout input.mp4 --task interp --factor 2\n"
+    "  mcvd rollout input.mp4 --frames 10 --inpaint mask.png\n"
     "  mcvd rollout --task generate --frames 30 -o new.mp4",
 };
 
@@ -138,6 +159,7 @@ typedef struct rollout_run {
     mcvd_config config; /* the model's, with --set */
     mcvd_rollout_config rollout_config;
     rollout_job job;
+    mcvdi_inpaint inpaint;
     mcvdi_progress progress;
     int64_t calls_before; /* of finished blocks, for progress */
     size_t last_call;
@@ -219,6 +241,27 @@ static mcvd_status check_usage(const rollout_run *r)
     return MCVD_OK;
 }
 
+/* The known pixels are those of frames that the input has. */
+static mcvd_status check_inpaint_usage(const rollout_run *r)
+{
+    if (!r->a.inpaint && r->a.repeats)
+        return mcvdi_cli_fail(MCVD_E_USAGE, "--repeats belongs to --inpaint");
+    if (!r->a.inpaint)
+        return MCVD_OK;
+    if (r->task == MCVD_TASK_GENERATE)
+        return mcvdi_cli_fail(MCVD_E_USAGE, "--inpaint: --task generate has no INPUT to take the "
+                                            "known pixels from");
+    if (r->a.factor)
+        return mcvdi_cli_fail(MCVD_E_USAGE, "--inpaint: the input has no frames where --factor "
+                                            "puts new ones");
+    if (r->job.start == -2 && r->task == MCVD_TASK_PREDICT)
+        return mcvdi_cli_fail(MCVD_E_USAGE, "--inpaint: the input has no frames after --start end");
+    if (strcmp(r->a.input, "-") == 0 && r->task == MCVD_TASK_PREDICT_PAST)
+        return mcvdi_cli_fail(MCVD_E_USAGE, "--inpaint: predict-past goes back in the input, which "
+                                            "a pipe cannot");
+    return MCVD_OK;
+}
+
 static mcvd_status apply_arguments(rollout_run *r)
 {
     const mcvd_sampling_config *s = &r->config.sampling;
@@ -227,6 +270,10 @@ static mcvd_status apply_arguments(rollout_run *r)
 
     if (st < 0)
         return st;
+    if (mcvdi_guidance_apply(&r->config, r->task, r->a.guidance) < 0)
+        return MCVD_E_USAGE;
+    if (r->a.repeats)
+        r->config.sampling.inpaint_repeats = r->a.repeats;
     if (r->a.threads)
         mcvd_set_threads((int)r->a.threads);
     if (!r->a.frames)
@@ -243,6 +290,8 @@ static mcvd_status apply_arguments(rollout_run *r)
 
 static const char *suffix_of(const rollout_run *r)
 {
+    if (r->a.inpaint)
+        return "-inpainted";
     switch (r->task) {
     case MCVD_TASK_PREDICT_PAST:
         return "-past";
@@ -349,7 +398,10 @@ static mcvd_status open_input(rollout_run *r)
         return st;
     const mcvd_video_info *info = mcvd_video_reader_info(r->job.reader);
     set_rate(view, info, r->a.factor ? r->a.factor : 1);
-    return MCVD_OK;
+    if (!r->a.inpaint)
+        return MCVD_OK;
+    r->job.inpaint = &r->inpaint;
+    return mcvdi_inpaint_open(&r->inpaint, r->a.inpaint, &r->config, info);
 }
 
 /* Tiles of about VIEW_PIXELS, smaller when many of them stand side by side. */
@@ -412,6 +464,7 @@ static mcvd_status make_rollout(rollout_run *r)
     r->rollout_config.task = r->task;
     r->rollout_config.samples = (size_t)r->a.samples;
     r->rollout_config.seed = (uint64_t)r->a.seed;
+    r->rollout_config.inpaint = r->a.inpaint != NULL;
     r->rollout_config.progress = on_call;
     r->rollout_config.progress_user = r;
     const mcvd_status st = mcvd_rollout_create(&r->job.rollout, r->model, &r->rollout_config);
@@ -462,17 +515,27 @@ static void print_json(FILE *to, const rollout_run *r)
     fprintf(to,
             ",\"new_frames\":%" PRId64 ",\"written_frames\":%" PRIu64 ",\"samples\":%" PRId64
             ",\"seed\":%" PRId64 ",\"first_known\":%" PRId64 ",\"last_known\":%" PRId64
-            ",\"sampler\":\"%s\",\"steps\":%d,\"calls_per_block\":%d,\"truth\":%s}\n",
+            ",\"sampler\":\"%s\",\"steps\":%d,\"calls_per_block\":%d,\"truth\":%s",
             r->job.made, r->job.view.frames, r->a.samples, r->a.seed, r->job.first_known,
             r->job.last_known, mcvd_rollout_sampler_name(r->job.rollout),
             mcvd_rollout_num_steps(r->job.rollout), mcvd_rollout_num_calls(r->job.rollout),
             r->job.showed_truth ? "true" : "false");
+    fprintf(to, ",\"guidance_past\":%g,\"guidance_future\":%g", r->config.sampling.guidance_past,
+            r->config.sampling.guidance_future);
+    if (r->a.inpaint) {
+        fputs(",\"mask\":", to);
+        mcvdi_json_string(to, r->a.inpaint);
+        fprintf(to, ",\"known_pixels\":%" PRIu64 ",\"made_pixels\":%" PRIu64, r->inpaint.num_black,
+                r->inpaint.num_white);
+    }
+    fputs("}\n", to);
 }
 
 static void print_line(FILE *to, const rollout_run *r)
 {
     static const char *const done[] = { "predicted after", "predicted before", "filled in among",
                                         "generated" };
+    char guidance[MCVDI_GUIDANCE_TEXT];
 
     fprintf(to, "%s: %" PRId64 " frames %s", r->out, r->job.made, done[r->task]);
     if (r->task == MCVD_TASK_INTERP)
@@ -480,17 +543,30 @@ static void print_line(FILE *to, const rollout_run *r)
     else if (r->a.input && r->task != MCVD_TASK_GENERATE)
         fprintf(to, " frames %" PRId64 "-%" PRId64 " of %s", r->job.first_known, r->job.last_known,
                 r->a.input);
-    fprintf(to, " (%s, %d steps per block, seed %" PRId64 ")",
+    if (r->a.inpaint)
+        fprintf(to, ", inpainted with %s", r->a.inpaint);
+    mcvdi_guidance_describe(&r->config.sampling, r->task, guidance);
+    fprintf(to, " (%s, %d steps per block%s, seed %" PRId64 ")",
             mcvd_rollout_sampler_name(r->job.rollout), mcvd_rollout_num_steps(r->job.rollout),
-            r->a.seed);
+            guidance, r->a.seed);
     if (r->job.showed_truth)
         fprintf(to, ", right of the true frames");
     fputc('\n', to);
 }
 
+static void warn_masks(const rollout_run *r)
+{
+    if (r->a.inpaint && (!r->inpaint.num_white || !r->inpaint.num_black))
+        mcvdi_cli_warn("--inpaint %s: %s in every frame, so %s", r->a.inpaint,
+                       r->inpaint.num_white ? "white" : "black",
+                       r->inpaint.num_white ? "nothing of them is the input's"
+                                            : "all of them are the input's");
+}
+
 static void release(rollout_run *r)
 {
     rollout_job_release(&r->job);
+    mcvdi_inpaint_close(&r->inpaint);
     mcvd_rollout_free(&r->job.rollout);
     mcvd_video_reader_free(&r->job.reader);
     mcvd_model_free(&r->model);
@@ -504,6 +580,8 @@ static mcvd_status run(rollout_run *r)
         st = read_start(r);
     if (st >= 0)
         st = check_usage(r);
+    if (st >= 0)
+        st = check_inpaint_usage(r);
     if (st >= 0)
         st = load_model(r);
     if (st < 0)
@@ -523,6 +601,8 @@ static mcvd_status run(rollout_run *r)
         mcvdi_signals_install();
         st = run_job(r);
     }
+    if (st >= 0)
+        warn_masks(r);
     if (st >= 0)
         (r->a.json ? print_json : print_line)(strcmp(r->out, "-") == 0 ? stderr : stdout, r);
     return st;

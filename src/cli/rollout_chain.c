@@ -1,5 +1,6 @@
 /* Chained blocks: prediction and generation forwards, prediction of the past backwards. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -59,11 +60,68 @@ static mcvd_status begin_forward(rollout_job *job)
     return st < 0 ? st : mcvd_rollout_begin(job->rollout, job->known_f, NULL);
 }
 
+/* --- forwards, known pixels in the new frames --- */
+
+/* Before anything is computed, where the input can be read twice. */
+static mcvd_status check_truth(const rollout_job *job, int64_t first)
+{
+    int64_t length = 0;
+
+    if (job->piped)
+        return MCVD_OK;
+    const mcvd_status st = rollout_job_input_length(job, &length);
+    if (st < 0)
+        return st;
+    return length < first + job->frames ? rollout_job_too_short(job, first + job->frames) : MCVD_OK;
+}
+
+/* The true frames of a block, the first of which is frame `first` of the input. Of the frames of
+ * the last block that are not wanted nothing need be known. */
+static mcvd_status read_truth(rollout_job *job, int64_t first)
+{
+    const int64_t left = job->frames - job->made;
+    const size_t wanted =
+        left < job->model->data.num_frames ? (size_t)left : (size_t)job->model->data.num_frames;
+    mcvd_status st = MCVD_OK;
+
+    mcvdi_inpaint_begin(job->inpaint);
+    for (size_t f = 0; st == MCVD_OK && f < wanted; f++) {
+        st = rollout_job_read(job, job->truth);
+        if (st == MCVD_OK)
+            st = mcvdi_inpaint_frame(job->inpaint, f, first + (int64_t)f, job->truth);
+    }
+    return st == MCVD_EOF ? rollout_job_too_short(job, first - job->made + job->frames) : st;
+}
+
+static mcvd_status forward_inpainted(rollout_job *job)
+{
+    mcvd_status st = begin_forward(job);
+
+    if (st < 0)
+        return st;
+    const int64_t first = job->last_known + 1;
+    st = check_truth(job, first);
+    if (st >= 0)
+        st = rollout_job_open_view(job, true);
+    if (st >= 0)
+        st = write_known(job, job->model->data.num_frames_cond);
+    while (st >= 0 && job->made < job->frames) {
+        st = read_truth(job, first + job->made);
+        if (st >= 0)
+            st = rollout_job_next_block(job);
+        for (size_t f = 0;
+             st >= 0 && f < (size_t)job->model->data.num_frames && job->made < job->frames; f++)
+            st = rollout_job_write_moment(job, f, job->inpaint->truth + f * job->frame_bytes);
+    }
+    return st;
+}
+
 mcvd_status rollout_job_forward(rollout_job *job)
 {
     const int64_t past = job->task == MCVD_TASK_PREDICT ? job->model->data.num_frames_cond : 0;
+    if (job->inpaint)
+        return forward_inpainted(job);
     mcvd_status st = begin_forward(job);
-
     if (st >= 0)
         st = advance_truth(job);
     if (st >= 0)
@@ -107,13 +165,33 @@ static mcvd_status spool_failed(void)
                           strerror(errno));
 }
 
+/* The true frames of block b: those from start - (b + 1) F on, as far as they are wanted. */
+static mcvd_status read_truth_backward(rollout_job *job, int64_t b)
+{
+    const int64_t num_frames = job->model->data.num_frames;
+    const int64_t end = job->start - b * num_frames;
+    const int64_t oldest = job->start - job->frames;
+    const int64_t begin = end - num_frames > oldest ? end - num_frames : oldest;
+
+    mcvdi_inpaint_begin(job->inpaint);
+    mcvd_status st = mcvd_video_reader_seek(job->reader, begin);
+    for (int64_t i = begin; st == MCVD_OK && i < end; i++) {
+        st = rollout_job_read(job, job->truth);
+        if (st == MCVD_OK)
+            st = mcvdi_inpaint_frame(job->inpaint, (size_t)(i - (end - num_frames)), i, job->truth);
+    }
+    return st == MCVD_EOF ? rollout_job_too_short(job, end) : st;
+}
+
 /* Blocks come nearest first: keep them in a file, so that memory does not grow. */
 static mcvd_status spool_blocks(rollout_job *job, FILE *spool, int64_t num_blocks)
 {
     const size_t bytes = job->samples * (size_t)job->model->data.num_frames * job->frame_bytes;
 
     for (int64_t b = 0; b < num_blocks; b++) {
-        const mcvd_status st = rollout_job_next_block(job);
+        mcvd_status st = job->inpaint ? read_truth_backward(job, b) : MCVD_OK;
+        if (st >= 0)
+            st = rollout_job_next_block(job);
         if (st < 0)
             return st;
         if (fwrite(job->block, 1, bytes, spool) != bytes)
@@ -176,6 +254,11 @@ mcvd_status rollout_job_backward(rollout_job *job)
 {
     mcvd_status st = choose_future(job);
 
+    if (st >= 0 && job->inpaint && job->start < job->frames)
+        return mcvdi_cli_fail(MCVD_E_INPUT,
+                              "%s: the %" PRId64 " frames before frame %" PRId64 " are to be "
+                              "inpainted, expected --start %" PRId64 " at least",
+                              job->input, job->frames, job->start, job->frames);
     if (st >= 0)
         st = read_known(job, job->start, job->model->data.num_frames_future);
     if (st >= 0)

@@ -91,9 +91,26 @@ static mcvd_status close_gap(rollout_job *job, bool last)
     return st;
 }
 
-static mcvd_status fill_gap(rollout_job *job, uint8_t *hidden)
+/* The frames of gap number g, from which the known pixels come. */
+static mcvd_status show_hidden(rollout_job *job, const uint8_t *hidden, int64_t g)
 {
-    mcvd_status st = begin_between(job);
+    const mcvd_data_config *d = &job->model->data;
+    const int64_t first = job->start + span_of(job, g + 1) - d->num_frames_future - d->num_frames;
+    mcvd_status st = MCVD_OK;
+
+    mcvdi_inpaint_begin(job->inpaint);
+    for (int64_t f = 0; st >= 0 && f < d->num_frames; f++)
+        st = mcvdi_inpaint_frame(job->inpaint, (size_t)f, first + f,
+                                 hidden + (size_t)f * job->frame_bytes);
+    return st;
+}
+
+static mcvd_status fill_gap(rollout_job *job, const uint8_t *hidden, int64_t g)
+{
+    mcvd_status st = job->inpaint ? show_hidden(job, hidden, g) : MCVD_OK;
+
+    if (st >= 0)
+        st = begin_between(job);
 
     for (size_t f = 0; st >= 0 && f < (size_t)job->model->data.num_frames; f++)
         st = rollout_job_write_moment(job, f, hidden + f * job->frame_bytes);
@@ -129,7 +146,7 @@ mcvd_status rollout_job_fill_gaps(rollout_job *job)
         for (int64_t f = 0; st == MCVD_OK && g == 0 && f < d->num_frames_cond && !job->plain; f++)
             st = rollout_view_write_known(&job->view, known_at(job, f));
         if (st == MCVD_OK)
-            st = fill_gap(job, hidden);
+            st = fill_gap(job, hidden, g);
         if (st == MCVD_OK)
             st = close_gap(job, g + 1 == gaps);
     }

@@ -75,15 +75,23 @@ mcvd_status rollout_job_too_short(const rollout_job *job, int64_t needed)
         snprintf(found, sizeof found, "found %" PRId64, have);
     if (step > 1)
         snprintf(every, sizeof every, " (of every %" PRId64 " frames one is used)", step);
-    return mcvdi_cli_fail(MCVD_E_INPUT, "%s: too short: %s needs %" PRId64 " frames, %s%s",
-                          job->input, mcvd_task_word(job->task), needed, found, every);
+    return mcvdi_cli_fail(MCVD_E_INPUT, "%s: too short: %s needs %" PRId64 " frames%s, %s%s",
+                          job->input, mcvd_task_word(job->task), needed,
+                          job->inpaint ? ", the ones to be inpainted among them" : "", found,
+                          every);
 }
 
 mcvd_status rollout_job_next_block(rollout_job *job)
 {
     const size_t frames = job->samples * (size_t)job->model->data.num_frames;
-    const mcvd_status st = mcvd_rollout_next(job->rollout, job->block_f);
+    mcvd_status st;
 
+    if (job->inpaint) {
+        const mcvd_rollout_region region = mcvdi_inpaint_region(job->inpaint);
+        st = mcvd_rollout_next_inpainted(job->rollout, &region, job->block_f);
+    } else {
+        st = mcvd_rollout_next(job->rollout, job->block_f);
+    }
     if (st >= 0)
         mcvd_float_to_pixels(job->block, job->block_f, frames * job->frame_bytes);
     return st;

@@ -6,6 +6,7 @@
 #include <mcvd/rollout.h>
 #include <mcvd/video.h>
 
+#include "cli/inpaint.h"
 #include "cli/rollout_view.h"
 
 typedef struct rollout_job {
@@ -20,6 +21,7 @@ typedef struct rollout_job {
     int64_t start;  /* first known frame; -1: the task's default, -2: the end of the input */
     int64_t factor; /* interp: frames per input frame; 0: fill gaps of the model's length */
     size_t samples;
+    mcvdi_inpaint *inpaint;          /* known pixels of the new frames, or NULL */
     bool plain;                      /* new frames only */
     rollout_view_config view_config; /* with_truth is decided here */
 
@@ -48,6 +50,7 @@ mcvd_status rollout_job_open_view(rollout_job *job, bool with_truth);
 mcvd_status rollout_job_input_length(const rollout_job *job, int64_t *length);
 /* MCVD_E_INPUT: says how many frames there are and that `needed` of them, from 0 on, must be. */
 mcvd_status rollout_job_too_short(const rollout_job *job, int64_t needed);
+/* With job->inpaint the frames of its block. */
 mcvd_status rollout_job_next_block(rollout_job *job);
 /* Read one frame; MCVD_EOF at the end of the input. */
 mcvd_status rollout_job_read(rollout_job *job, uint8_t *frame);

@@ -179,6 +179,8 @@ static const mcvdi_option rows[] = {
     REAL(sampling, guidance_past, "1", 0, 100,
          "how strongly the past counts: 1 as trained, 0 not at all, above 1 more than as trained"),
     REAL(sampling, guidance_future, "1", 0, 100, "the same for the future"),
+    INT(sampling, inpaint_repeats, "0", 0, 100,
+        "times that inpainting takes each step; 0: 8, or 1 where the sampler cannot repeat"),
     IGNORED("sampling", "data_init", "false", "start noise from data"),
     IGNORED("sampling", "ckpt_id", NULL, "the model file is named on the command line"),
     IGNORED("sampling", "final_only", NULL, "always"),

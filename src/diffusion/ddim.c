@@ -45,6 +45,7 @@ const mcvdi_sampler_method mcvdi_sampler_ddim = {
     .name = "ddim",
     .help = "implicit sampling, without noise unless eta is above 0",
     .processes = MCVDI_ON_ALL,
+    .takes_repeats = true,
     .takes_eta = true,
     .ending = MCVDI_ENDS_WITH_DENOISE,
     .step = ddim_step,

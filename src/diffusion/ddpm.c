@@ -42,6 +42,7 @@ const mcvdi_sampler_method mcvdi_sampler_ddpm = {
     .name = "ddpm",
     .help = "ancestral sampling, noise in every step but the last",
     .processes = MCVDI_ON_ALL,
+    .takes_repeats = true,
     .ending = MCVDI_ENDS_WITH_DENOISE,
     .step = ddpm_step,
 };

@@ -17,6 +17,7 @@ const mcvdi_sampler_method mcvdi_sampler_euler = {
     .name = "euler",
     .help = "probability-flow ODE, first order: ddim without noise",
     .processes = MCVDI_ON_ALL,
+    .takes_repeats = true,
     .own_spacing = MCVD_SPACING_LOG_SNR,
     .ending = MCVDI_ENDS_CLEAN,
     .step = euler_step,

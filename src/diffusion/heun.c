@@ -44,6 +44,7 @@ const mcvdi_sampler_method mcvdi_sampler_heun = {
     .name = "heun",
     .help = "probability-flow ODE, second order, two calls a step",
     .processes = MCVDI_ON_ALL,
+    .takes_repeats = true,
     .own_spacing = MCVD_SPACING_LOG_SNR,
     .ending = MCVDI_ENDS_CLEAN,
     .num_own = 2,

@@ -86,6 +86,7 @@ const mcvdi_sampler_method mcvdi_sampler_reverse_diffusion = {
     .name = "reverse-diffusion",
     .help = "reverse SDE, discretised as the forward process",
     .processes = MCVDI_ON_VP | MCVDI_ON_VE,
+    .takes_repeats = true,
     .ending = MCVDI_ENDS_CLEAN,
     .step = reverse_diffusion_step,
 };
@@ -150,6 +151,7 @@ const mcvdi_sampler_method mcvdi_sampler_pc = {
     .name = "pc",
     .help = "reverse diffusion with Langevin corrections before each step",
     .processes = MCVDI_ON_VP | MCVDI_ON_VE,
+    .takes_repeats = true,
     .ending = MCVDI_ENDS_CLEAN,
     .step = pc_step,
 };

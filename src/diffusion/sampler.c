@@ -56,6 +56,7 @@ mcvd_sampler_config mcvd_sampler_config_default(void)
         .corrector_steps = 1,
         .corrector_snr = 0.16,
         .steps_per_level = 5,
+        .repeats = 1,
         .step_size = 6.2e-6,
     };
 }
@@ -83,6 +84,12 @@ bool mcvd_sampler_takes_eta(const char *name)
 {
     const mcvdi_sampler_method *method = method_named(name);
     return method && method->takes_eta;
+}
+
+bool mcvd_sampler_takes_repeats(const char *name)
+{
+    const mcvdi_sampler_method *method = method_named(name);
+    return method && method->takes_repeats;
 }
 
 mcvd_spacing mcvd_sampler_own_spacing(const char *name)
@@ -145,6 +152,8 @@ static mcvd_status check_method_numbers(const mcvd_sampler_config *c)
                           c->steps_per_level);
     if (!(c->step_size >= 0.0 && c->step_size <= 1e6))
         return mcvdi_fail(MCVD_E_RANGE, "sampler.step_size = %g, expected 0 to 1e6", c->step_size);
+    if (c->repeats < 1 || c->repeats > 100)
+        return mcvdi_fail(MCVD_E_RANGE, "sampler.repeats = %d, expected 1 to 100", c->repeats);
     return MCVD_OK;
 }
 
@@ -160,10 +169,15 @@ static mcvd_status check_method(const mcvd_sampler_config *c, const mcvdi_sample
         return mcvdi_fail(MCVD_E_CONFIG, "sampler %s takes no eta, found %g; ddim does",
                           method->name, c->eta);
     if (c->gamma_noise && ((method != &mcvdi_sampler_ddpm && method != &mcvdi_sampler_ddim) ||
-                           c->eta > 0.0 || c->sigma_hat || c->same_noise))
+                           c->eta > 0.0 || c->sigma_hat || c->same_noise || c->repeats > 1))
         return mcvdi_fail(MCVD_E_CONFIG,
                           "sampler %s: gamma noise belongs to a level, which ddpm, and ddim with "
                           "eta 0, keep to",
+                          method->name);
+    if (c->repeats > 1 && !method->takes_repeats)
+        return mcvdi_fail(MCVD_E_CONFIG,
+                          "sampler %s cannot repeat its steps; ddpm, ddim, reverse-diffusion, pc, "
+                          "euler and heun can",
                           method->name);
     return method->check ? method->check(c, sched) : MCVD_OK;
 }
@@ -224,6 +238,49 @@ static mcvdi_run run_begin(mcvd_sampler *sampler, const mcvd_sampler_job *job, f
     return run;
 }
 
+static mcvd_status report(const mcvdi_run *run, int num_calls)
+{
+    const mcvd_sampler_job *job = run->job;
+
+    if (job->progress && job->progress(job->progress_user, run->num_calls - 1, num_calls, run->x))
+        return mcvdi_fail(MCVD_E_INTERRUPTED, "sampling stopped after call %d of %d",
+                          run->num_calls, num_calls);
+    return MCVD_OK;
+}
+
+/* Back to the level of the step, by the forward process: with r = a / a',
+ *
+ *     x <- r x + sqrt(s^2 - r^2 s'^2) z
+ */
+static mcvd_status noise_back(mcvdi_run *run, const mcvdi_step *step)
+{
+    const double r = step->level.a / step->next.a;
+    const double rest = step->level.s * step->level.s - r * r * step->next.s * step->next.s;
+    const mcvd_status st = mcvdi_run_draw(run);
+
+    if (st >= 0)
+        mcvdi_run_combine(run, run->x, r, run->x, sqrt(fmax(rest, 0.0)), run->noise);
+    return st;
+}
+
+/* The step run->index, config->repeats times, each of them reported. */
+static mcvd_status take_step(mcvdi_run *run, const mcvd_sampler *sampler)
+{
+    const mcvdi_step *step = &sampler->plan.steps[run->index];
+    const int times = step->is_last ? 1 : sampler->config.repeats;
+    mcvd_status st = MCVD_OK;
+
+    for (int k = 0; st >= 0 && k < times; k++) {
+        if (k > 0)
+            st = noise_back(run, step);
+        if (st >= 0)
+            st = sampler->method->step(run, step);
+        if (st >= 0)
+            st = report(run, sampler->num_calls);
+    }
+    return st;
+}
+
 static bool ends_with_call(const mcvd_sampler *s)
 {
     return s->config.denoise && s->method->ending == MCVDI_ENDS_WITH_DENOISE;
@@ -234,7 +291,8 @@ static mcvd_status plan_calls(mcvd_sampler *s)
 {
     const mcvd_sampler_job nothing = { .batch = 0 };
     const size_t most_per_step =
-        5 + (size_t)s->config.corrector_steps + (size_t)s->config.steps_per_level;
+        (5 + (size_t)s->config.corrector_steps + (size_t)s->config.steps_per_level) *
+        (size_t)s->config.repeats;
     mcvdi_run run = run_begin(s, &nothing, s->shared[0]);
     mcvd_status st = MCVD_OK;
 
@@ -243,7 +301,7 @@ static mcvd_status plan_calls(mcvd_sampler *s)
         return out_of_memory(s);
     run.plan = s->call_t;
     for (run.index = 0; st >= 0 && run.index < s->plan.num_steps; run.index++)
-        st = s->method->step(&run, &s->plan.steps[run.index]);
+        st = take_step(&run, s);
     if (ends_with_call(s))
         s->call_t[run.num_calls++] = s->denoise_t;
     s->num_calls = run.num_calls;
@@ -368,16 +426,6 @@ static mcvd_status denoise(mcvdi_run *run, const mcvd_sampler *sampler)
     return st;
 }
 
-static mcvd_status report(const mcvdi_run *run, int num_calls)
-{
-    const mcvd_sampler_job *job = run->job;
-
-    if (job->progress && job->progress(job->progress_user, run->num_calls - 1, num_calls, run->x))
-        return mcvdi_fail(MCVD_E_INTERRUPTED, "sampling stopped after call %d of %d",
-                          run->num_calls, num_calls);
-    return MCVD_OK;
-}
-
 mcvd_status mcvd_sampler_run(mcvd_sampler *sampler, const mcvd_sampler_job *job, float *x)
 {
     mcvd_status st = MCVD_OK;
@@ -390,11 +438,8 @@ mcvd_status mcvd_sampler_run(mcvd_sampler *sampler, const mcvd_sampler_job *job,
     mcvdi_run run = run_begin(sampler, job, x);
     if (sampler->config.t_min > 0.0)
         st = noise_again(&run, sampler->plan.steps[0].level);
-    for (; st >= 0 && run.index < sampler->plan.num_steps; run.index++) {
-        st = sampler->method->step(&run, &sampler->plan.steps[run.index]);
-        if (st >= 0)
-            st = report(&run, sampler->num_calls);
-    }
+    for (; st >= 0 && run.index < sampler->plan.num_steps; run.index++)
+        st = take_step(&run, sampler);
     if (st >= 0 && ends_with_call(sampler)) {
         st = denoise(&run, sampler);
         if (st >= 0)

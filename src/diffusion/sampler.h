@@ -51,6 +51,7 @@ typedef struct mcvdi_sampler_method {
     const char *help;
     unsigned processes; /* bit 1 << mcvd_process */
     bool takes_eta;
+    bool takes_repeats;  /* no memory of the steps before, and ends at the next level */
     double own_eta;      /* eta where the configuration has none */
     bool grid_from_zero; /* uniform spacing counts timesteps 0, k, 2k ... instead of labels */
     mcvd_spacing own_spacing;

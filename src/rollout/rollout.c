@@ -32,12 +32,12 @@ struct mcvd_rollout {
     mcvd_schedule *schedule;
     mcvd_sampler *sampler;
     const char *sampler_name;
-    float *known;  /* [samples, P + U, H, W, C] */
-    float *cond;   /* [terms, batch, H, W, (P + U) * C] */
-    float *mask;   /* [terms, batch] 1 = past given */
-    float *x;      /* [batch, H, W, F * C] */
-    float *last_x; /* [samples, H, W, F * C] with init_prev_t */
-    size_t call;   /* network calls of this block over all groups, for progress */
+    float *known;        /* [samples, P + U, H, W, C] */
+    float *cond;         /* [terms, batch, H, W, (P + U) * C] */
+    float *mask;         /* [terms, batch] 1 = past given */
+    float *x;            /* [batch, H, W, F * C] */
+    float *last_x;       /* [samples, H, W, F * C] with init_prev_t */
+    size_t calls_before; /* network calls of this block's groups before, for progress */
 
     /* The group at work. */
     mcvd_noise_philox noise;
@@ -62,6 +62,18 @@ mcvd_rollout_config mcvd_rollout_config_default(const mcvd_config *model_config)
 
 /* --- create --- */
 
+/* Repeating each step 8 times halves the seam between known and made pixels (README). */
+static int choose_repeats(const mcvd_rollout_config *config, const char *sampler)
+{
+    enum { OWN = 8 };
+
+    if (!config->inpaint)
+        return 1;
+    if (config->sampling.inpaint_repeats)
+        return (int)config->sampling.inpaint_repeats;
+    return mcvd_sampler_takes_repeats(sampler) ? OWN : 1;
+}
+
 /* The texts of the sampler live in r->config, *model or are literals. */
 static mcvd_status make_sampler(mcvd_rollout *r, const mcvd_config *model)
 {
@@ -72,6 +84,7 @@ static mcvd_status make_sampler(mcvd_rollout *r, const mcvd_config *model)
     mcvd_sampler_config sampler = mcvd_sampler_config_of(&config);
     sampler.max_batch = r->batch;
     sampler.numel = r->num_frames * r->frame;
+    sampler.repeats = choose_repeats(&r->config, sampler.name);
     r->gamma = model->model.gamma;
     st = st < 0 ? st : mcvd_sampler_create(&r->sampler, &sampler, r->schedule);
     r->sampler_name = st < 0 ? NULL : mcvd_sampler_get_name(r->sampler);
@@ -422,11 +435,10 @@ static int report_progress(void *user, int call, int num_calls, const float *x)
     mcvd_rollout *r = user;
     const size_t groups = (r->config.samples + r->batch - 1) / r->batch;
 
-    (void)call;
     (void)x;
-    r->call++;
     return r->config.progress
-               ? r->config.progress(r->config.progress_user, r->call, groups * (size_t)num_calls)
+               ? r->config.progress(r->config.progress_user, r->calls_before + (size_t)call + 1,
+                                    groups * (size_t)num_calls)
                : 0;
 }
 
@@ -474,6 +486,7 @@ static mcvd_status run_group(mcvd_rollout *r, size_t first, float *frames)
                                      .first_sample = r->first_trajectory + first,
                                      .block = r->block };
     r->group_call = 0;
+    r->calls_before = first / r->batch * (size_t)mcvd_sampler_num_calls(r->sampler);
     const mcvd_sampler_job job = { .batch = r->batch,
                                    .denoiser = denoise,
                                    .denoiser_user = r,
@@ -508,7 +521,6 @@ static mcvd_status next_block(mcvd_rollout *r, float *frames)
     if (r->block >= MCVD_ROLLOUT_MAX_BLOCKS)
         return mcvdi_fail(MCVD_E_RANGE, "rollout: %d blocks are the most",
                           (int)MCVD_ROLLOUT_MAX_BLOCKS);
-    r->call = 0;
     for (size_t first = 0; st >= 0 && first < r->config.samples; first += r->batch)
         st = run_group(r, first, frames);
     r->begun = st >= 0; /* a broken off block may have moved last_x of some trajectories */

@@ -5,3 +5,5 @@ mcvd_add_test(NAME unit_sampler_order SOURCES unit/test_sampler_order.c AREAS di
 mcvd_add_test(NAME unit_weighting SOURCES unit/test_weighting.c AREAS diffusion core)
 mcvd_add_test(NAME unit_gamma SOURCES unit/test_gamma.c AREAS diffusion core)
 mcvd_add_test(NAME unit_sampling_config SOURCES unit/test_sampling_config.c AREAS diffusion core)
+mcvd_add_test(NAME unit_guide SOURCES unit/test_guide.c AREAS diffusion core)
+mcvd_add_test(NAME unit_likelihood SOURCES unit/test_likelihood.c AREAS diffusion core)
