@@ -46,6 +46,7 @@ MCVD_API bool mcvd_torch_is_checkpoint(const char *path);
 MCVD_API mcvd_status mcvd_torch_checkpoint_open(mcvd_torch_checkpoint **out, const char *path);
 MCVD_API void mcvd_torch_checkpoint_close(mcvd_torch_checkpoint **checkpoint);
 
+/** Whether there are averaged weights; not when their place in the list is missing or None. */
 MCVD_API bool mcvd_torch_checkpoint_has_ema(const mcvd_torch_checkpoint *checkpoint);
 /** Optimiser steps and epochs done; -1 when the file does not say (a bare dictionary). */
 MCVD_API int64_t mcvd_torch_checkpoint_step(const mcvd_torch_checkpoint *checkpoint);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <mcvd/import.h>
@@ -140,10 +141,18 @@ static mcvd_status find_config(const import_args *a, char *path, size_t bytes)
 
 static mcvd_status check_paths(const import_args *a, char *config, size_t bytes)
 {
-    if (access(a->checkpoint, F_OK) != 0)
+    struct stat info;
+
+    if (stat(a->checkpoint, &info) != 0)
         return mcvdi_cli_fail(MCVD_E_MODEL, "%s: cannot open: %s", a->checkpoint, strerror(errno));
+    if (S_ISDIR(info.st_mode)) /* a logs/ folder holds one checkpoint for every snapshot */
+        return mcvdi_cli_fail(MCVD_E_USAGE,
+                              "%s: a folder, expected a checkpoint in it (checkpoint.pt)",
+                              a->checkpoint);
     if (mcvdi_path_same(a->checkpoint, a->output))
         return mcvdi_cli_fail(MCVD_E_USAGE, "--out %s: is the checkpoint itself", a->output);
+    if (stat(a->output, &info) == 0 && S_ISDIR(info.st_mode))
+        return mcvdi_cli_fail(MCVD_E_USAGE, "--out %s: a folder, expected a file", a->output);
     if (!a->force && access(a->output, F_OK) == 0)
         return mcvdi_cli_fail(MCVD_E_EXISTS, "%s: exists already; --force replaces it", a->output);
     return find_config(a, config, bytes);

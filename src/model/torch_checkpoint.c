@@ -174,11 +174,11 @@ static mcvd_status read_list(mcvd_torch_checkpoint *c, const mcvdi_pickle_value 
     if (st >= 0)
         st =
             read_part(c, &c->parts[MCVD_TORCH_MODEL], mcvdi_pickle_item(c->pickle, root, AT_MODEL));
-    c->has_ema = root->count > FIRST_EMA;
-    if (st >= 0 && c->has_ema)
-        st = read_part(c, &c->parts[MCVD_TORCH_EMA],
-                       mcvdi_pickle_item(c->pickle, root, root->count - 1));
-    return st;
+    if (st < 0 || root->count <= FIRST_EMA)
+        return st;
+    const mcvdi_pickle_value *last = mcvdi_pickle_item(c->pickle, root, root->count - 1);
+    c->has_ema = last->kind != MCVDI_PICKLE_NONE; /* None where averaging was off */
+    return c->has_ema ? read_part(c, &c->parts[MCVD_TORCH_EMA], last) : st;
 }
 
 static mcvd_status read_root(mcvd_torch_checkpoint *c)

@@ -41,6 +41,14 @@ static void put_list(test_bytes *to)
     BYTES(to, "e.");
 }
 
+/* [{module.w}, {}, 3, 140000, None] */
+static void put_list_without_average(test_bytes *to)
+{
+    BYTES(to, "\x80\x02](");
+    pickle_state(to, &raw, 1);
+    BYTES(to, "}K\3J\xe0\x22\2\0Ne.");
+}
+
 static void put_bare(test_bytes *to)
 {
     BYTES(to, "\x80\x02");
@@ -120,6 +128,22 @@ static void a_list(void **state)
     CHECK_EQ(mcvdi_torch_checkpoint_find(c, MCVD_TORCH_EMA, "module.w"), 1);
     mcvd_torch_checkpoint_close(&c);
     CHECK_TRUE(c == NULL);
+}
+
+static void no_average(void **state)
+{
+    mcvd_torch_checkpoint *c = NULL;
+    test_bytes file;
+
+    (void)state;
+    make_file(&file, put_list_without_average);
+    bytes_save(&file, path);
+    bytes_free(&file);
+    CHECK_OK(mcvd_torch_checkpoint_open(&c, path));
+    CHECK_TRUE(!mcvd_torch_checkpoint_has_ema(c));
+    CHECK_EQ(mcvd_torch_checkpoint_count(c, MCVD_TORCH_EMA), 0);
+    check_tensor(c, MCVD_TORCH_MODEL, numbers);
+    mcvd_torch_checkpoint_close(&c);
 }
 
 static void a_bare_dictionary(void **state)
@@ -361,8 +385,8 @@ static void other_pickles(void **state)
     refuse_two(turned, turned, "two tensors are named 'w'");
     BYTES(&pickle, "\x80\x02](");
     pickle_state(&pickle, &raw, 1);
-    BYTES(&pickle, "}K\1K\2Ne.");
-    refuse_pickle(pickle.data, pickle.used, "nothing, expected a dictionary of tensors");
+    BYTES(&pickle, "}K\1K\2K\3e.");
+    refuse_pickle(pickle.data, pickle.used, "an integer, expected a dictionary of tensors");
     bytes_free(&pickle);
 }
 
@@ -505,9 +529,10 @@ static void short_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_list),    TEST(a_bare_dictionary), TEST(no_archive),   TEST(cuts),
-        TEST(odd_names), TEST(odd_entries),       TEST(odd_storages), TEST(no_pickle),
-        TEST(wrong_crc), TEST(other_pickles),     TEST(short_memory), TEST(beyond_four_gigabytes),
+        TEST(a_list),     TEST(a_bare_dictionary), TEST(no_archive),   TEST(cuts),
+        TEST(odd_names),  TEST(odd_entries),       TEST(odd_storages), TEST(no_pickle),
+        TEST(wrong_crc),  TEST(other_pickles),     TEST(short_memory), TEST(beyond_four_gigabytes),
+        TEST(no_average),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
