@@ -146,7 +146,7 @@ static mcvd_status check_paths(const import_args *a, char *config, size_t bytes)
     if (stat(a->checkpoint, &info) != 0)
         return mcvdi_cli_fail(MCVD_E_MODEL, "%s: cannot open: %s", a->checkpoint, strerror(errno));
     if (S_ISDIR(info.st_mode)) /* a logs/ folder holds one checkpoint for every snapshot */
-        return mcvdi_cli_fail(MCVD_E_USAGE,
+        return mcvdi_cli_fail(MCVD_E_MODEL,
                               "%s: a folder, expected a checkpoint in it (checkpoint.pt)",
                               a->checkpoint);
     if (mcvdi_path_same(a->checkpoint, a->output))
