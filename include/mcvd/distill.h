@@ -32,12 +32,15 @@ enum { MCVD_DISTILL_MAX_ROUNDS = 18 };
 
 /**
  * Configuration of the student of a model: prediction as above, sampled by ddim on even labels
- * without a denoise call; loss_weight truncated-snr, half the learning rate, falling to 0 in each
- * round (lr_schedule cosine), no warm-up, training.n_iters = 1000 steps of a round.
+ * without a denoise call; loss_weight truncated-snr; a quarter of the learning rate, which in each
+ * round grows over a tenth of its steps, since Adam's first ones would spoil what is known, and
+ * then falls to 0 (lr_schedule cosine).
+ * @param iters  optimizer steps of a round (training.n_iters); 0: 1000
  * @return MCVD_OK
  *         MCVD_E_CONFIG  a ve process; model.noise_in_cond or model.gamma, whose steps draw noise
  */
-MCVD_API mcvd_status mcvd_distill_student(mcvd_config *student, const mcvd_config *teacher);
+MCVD_API mcvd_status mcvd_distill_student(mcvd_config *student, const mcvd_config *teacher,
+                                          int64_t iters);
 
 /** Where to begin for `steps` in the end: the first of 2 steps, 4 steps, 8 steps, ... that is not
  * below sampling.subsample of the model; 0 when T has no room for 2 steps. */

@@ -209,7 +209,7 @@ static mcvd_status begin_with(const distill_args *a, char *path, size_t bytes, m
     if (st >= 0)
         st = mcvd_model_load(&model, path, NULL);
     if (st >= 0)
-        st = mcvd_distill_student(config, mcvd_model_get_config(model));
+        st = mcvd_distill_student(config, mcvd_model_get_config(model), a->iters);
     mcvd_model_free(&model);
     return st;
 }

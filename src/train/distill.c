@@ -85,7 +85,7 @@ static const char *well_conditioned(const mcvd_config *teacher)
     return strcmp(teacher->model.sigma_dist, "flow") == 0 ? "flow" : "v";
 }
 
-mcvd_status mcvd_distill_student(mcvd_config *student, const mcvd_config *teacher)
+mcvd_status mcvd_distill_student(mcvd_config *student, const mcvd_config *teacher, int64_t iters)
 {
     bool converts = false;
     mcvd_status st = check_teacher(teacher);
@@ -103,12 +103,13 @@ mcvd_status mcvd_distill_student(mcvd_config *student, const mcvd_config *teache
     mcvd_training_config *t = &student->training;
     snprintf(t->loss_weight, sizeof t->loss_weight, "truncated-snr");
     t->l1 = false;
-    t->n_iters = DEFAULT_ITERATIONS;
+    t->n_iters = iters ? iters : DEFAULT_ITERATIONS;
     t->val_freq = t->sample_freq = 0;
     mcvd_optim_config *o = &student->optim;
     snprintf(o->lr_schedule, sizeof o->lr_schedule, "cosine");
-    o->lr /= 2.0;
-    o->warmup = o->cooldown = 0;
+    o->lr /= 4.0;
+    o->warmup = t->n_iters / 10;
+    o->cooldown = 0;
     return MCVD_OK;
 }
 

@@ -4,6 +4,9 @@ mcvd_add_test(NAME system_train_run SOURCES system/test_train_run.c
     AREAS train model data video ops graph diffusion core TIMEOUT 600)
 mcvd_add_test(NAME system_objectives SOURCES system/test_objectives.c
     AREAS train rollout model data video ops graph diffusion core TIMEOUT 600)
+mcvd_add_test(NAME system_distill SOURCES system/test_distill.c
+    AREAS train model data video ops graph diffusion core TIMEOUT 600)
+set_tests_properties(system_distill PROPERTIES ENVIRONMENT OMP_NUM_THREADS=1)
 mcvd_add_test(NAME system_noise_in_cond SOURCES system/test_noise_in_cond.c
     AREAS train rollout model data video ops graph diffusion core TIMEOUT 600)
 mcvd_add_test(NAME system_variants SOURCES system/test_variants.c
