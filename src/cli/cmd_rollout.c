@@ -512,14 +512,6 @@ static void print_json(FILE *to, const rollout_run *r)
     mcvdi_json_string(to, r->a.input ? r->a.input : "");
     fputs(",\"model\":", to);
     mcvdi_json_string(to, r->model_path);
-    fprintf(to,
-            ",\"new_frames\":%" PRId64 ",\"written_frames\":%" PRIu64 ",\"samples\":%" PRId64
-            ",\"seed\":%" PRId64 ",\"first_known\":%" PRId64 ",\"last_known\":%" PRId64
-            ",\"sampler\":\"%s\",\"steps\":%d,\"calls_per_block\":%d,\"truth\":%s",
-            r->job.made, r->job.view.frames, r->a.samples, r->a.seed, r->job.first_known,
-            r->job.last_known, mcvd_rollout_sampler_name(r->job.rollout),
-            mcvd_rollout_num_steps(r->job.rollout), mcvd_rollout_num_calls(r->job.rollout),
-            r->job.showed_truth ? "true" : "false");
     fprintf(to, ",\"guidance_past\":%g,\"guidance_future\":%g", r->config.sampling.guidance_past,
             r->config.sampling.guidance_future);
     if (r->a.inpaint) {
@@ -528,7 +520,14 @@ static void print_json(FILE *to, const rollout_run *r)
         fprintf(to, ",\"known_pixels\":%" PRIu64 ",\"made_pixels\":%" PRIu64, r->inpaint.num_black,
                 r->inpaint.num_white);
     }
-    fputs("}\n", to);
+    fprintf(to,
+            ",\"new_frames\":%" PRId64 ",\"written_frames\":%" PRIu64 ",\"samples\":%" PRId64
+            ",\"seed\":%" PRId64 ",\"first_known\":%" PRId64 ",\"last_known\":%" PRId64
+            ",\"sampler\":\"%s\",\"steps\":%d,\"calls_per_block\":%d,\"truth\":%s}\n",
+            r->job.made, r->job.view.frames, r->a.samples, r->a.seed, r->job.first_known,
+            r->job.last_known, mcvd_rollout_sampler_name(r->job.rollout),
+            mcvd_rollout_num_steps(r->job.rollout), mcvd_rollout_num_calls(r->job.rollout),
+            r->job.showed_truth ? "true" : "false");
 }
 
 static void print_line(FILE *to, const rollout_run *r)
