@@ -77,6 +77,11 @@ static mcvd_status check_config(const export_job *job)
     snprintf(key, sizeof key, "model.prediction = %s", m->prediction);
     if (strcmp(m->prediction, "eps") != 0)
         return refuse(job, key, "the authors' samplers take what the network says for noise");
+    snprintf(key, sizeof key, "model.sigma_dist = %s", m->sigma_dist);
+    if (strcmp(m->sigma_dist, "linear") != 0 && strcmp(m->sigma_dist, "cosine") != 0)
+        return refuse(job, key, "the authors' U-Nets are for schedules that keep the variance");
+    if (strcmp(m->version, "SMLD") == 0)
+        return refuse(job, "model.version = SMLD", "the authors' program builds no U-Net for it");
     if (m->zero_terminal_snr)
         return refuse(job, "model.zero_terminal_snr = true", "the authors have no such schedule");
     if (m->space_to_depth != 1)

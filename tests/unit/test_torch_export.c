@@ -190,6 +190,15 @@ static void test_options_of_ours(void **state)
     config = tiny_config();
     config.model.space_to_depth = 2;
     check_refused(&config, "model.space_to_depth");
+    config = tiny_config();
+    snprintf(config.model.sigma_dist, sizeof config.model.sigma_dist, "geometric");
+    check_refused(&config, "model.sigma_dist = geometric: the authors' U-Nets");
+    config = tiny_config();
+    snprintf(config.model.version, sizeof config.model.version, "SMLD");
+    check_refused(&config, "model.version = SMLD");
+    config = tiny_config();
+    config.model.zero_terminal_snr = true;
+    check_refused(&config, "model.zero_terminal_snr = true");
 }
 
 static void test_existing_output(void **state)
