@@ -122,8 +122,8 @@ typedef struct mcvd_sampling_config {
     double step_size;        /* key step_lr; langevin, cas; 0: the method's own */
     int64_t steps_per_level; /* key n_steps_each; langevin, cas; 0: 5 */
     /* Ours from here on. */
-    char sampler[MCVD_CONFIG_TEXT];  /* one of MCVD_SAMPLER_NAMES; "" follows model.version: DDPM ->
-                                      * ddpm, DDIM -> ddim, FPNDM -> pndm, SMLD -> langevin or cas */
+    char sampler[MCVD_CONFIG_TEXT];  /* one of MCVD_SAMPLER_NAMES; "" follows model.version: ddpm,
+                                      * ddim, pndm of FPNDM, langevin or cas of SMLD */
     char spacing[MCVD_CONFIG_TEXT];  /* one of MCVD_SPACING_NAMES; "": the method's own */
     double eta;                      /* share of noise in [0, 1]; -1: the method's own */
     char variance[MCVD_CONFIG_TEXT]; /* ddpm: small (posterior) | large (forward step) */

@@ -109,7 +109,7 @@ MCVD_API bool mcvd_sampler_takes_eta(const char *name);
 MCVD_API bool mcvd_sampler_takes_repeats(const char *name);
 
 /** The spacing that suits the method: uniform for those that published models were sampled with,
- * log-SNR for the solvers of the probability flow. */
+ * log-SNR for the solvers of the probability flow, which then come nearer to its exact solution. */
 MCVD_API mcvd_spacing mcvd_sampler_own_spacing(const char *name);
 
 /**

@@ -91,7 +91,12 @@ static double loss_and_gradient(const toy_run *r, int step, float grad[NUM_PARAM
     CHECK_OK(mcvdi_training_target(r->param, r->sched, &steps, x0, z, target));
     predict(r, step, t, x_t, pred);
 
-    const mcvdi_loss_input in = { r->l1, r->batch, r->numel, target, pred, 1.0 / (double)r->batch };
+    const mcvdi_loss_input in = { .l1 = r->l1,
+                                  .batch = r->batch,
+                                  .numel = r->numel,
+                                  .target = target,
+                                  .pred = pred,
+                                  .grad_scale = 1.0 / (double)r->batch };
     CHECK_OK(mcvdi_loss(&in, pred, NULL, &result));
     backward(r, step, t, x_t, pred, grad);
     return result.mean;
