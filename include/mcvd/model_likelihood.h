@@ -31,7 +31,7 @@ typedef struct mcvd_model_likelihood_config {
     void *progress_user;
 } mcvd_model_likelihood_config;
 
-/** Both; 100 terms, one sample, RK45 with tolerance 1e-5, one Rademacher probe, seed 0. */
+/** Both; all terms, one sample, RK45 with tolerance 1e-5, one Rademacher probe, seed 0. */
 MCVD_API mcvd_model_likelihood_config mcvd_model_likelihood_config_default(void);
 
 /**

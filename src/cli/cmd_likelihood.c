@@ -17,7 +17,7 @@
 #include "cli/shared.h"
 #include "cli/signals.h"
 
-enum { PATH_BYTES = 4096, NOTE_BYTES = 160 };
+enum { PATH_BYTES = 4096, NOTE_BYTES = 160, DEFAULT_TERMS = 100 };
 
 typedef struct likelihood_args {
     mcvdi_arg_list videos;
@@ -67,9 +67,8 @@ static const mcvdi_arg args[] = {
       .value = "N",
       .min = 0,
       .max = 100000,
-      .fallback = "100",
       .help = "vlb: compute N of the T - 1 inner terms, one drawn from each of N pieces: right on "
-              "average; 0: all",
+              "average; 0: all; default: 100",
       .offset = offsetof(likelihood_args, terms) },
     { .name = "--samples",
       .type = MCVDI_ARG_INT,
@@ -143,6 +142,7 @@ typedef struct likelihood_run {
     likelihood_job job;
     mcvdi_progress progress;
     int64_t calls;
+    int num_scored;    /* videos */
     const char *video; /* at work */
     char model_path[PATH_BYTES];
 } likelihood_run;
@@ -194,8 +194,9 @@ static mcvd_status check_usage(const likelihood_run *r)
     return MCVD_OK;
 }
 
-static mcvd_status check_task(const likelihood_run *r)
+static mcvd_status check_task(likelihood_run *r)
 {
+    const int64_t inner = r->config.model.num_classes - 1;
     const mcvd_task task = r->job.task;
     const char *impossible = mcvd_task_impossible(&r->config, task);
 
@@ -205,11 +206,13 @@ static mcvd_status check_task(const likelihood_run *r)
         return mcvdi_cli_fail(MCVD_E_USAGE,
                               "--frames %" PRId64 ": a block of this model has %" PRId64 " frames",
                               r->a.frames, r->config.data.num_frames);
-    if (r->a.terms > r->config.model.num_classes - 1)
+    if (r->a.terms < 0)
+        r->a.terms = inner < DEFAULT_TERMS ? inner : DEFAULT_TERMS;
+    if (r->a.terms > inner)
         return mcvdi_cli_fail(MCVD_E_USAGE,
                               "--terms %" PRId64 ": the bound of this model has %" PRId64
                               " inner terms (0: all)",
-                              r->a.terms, r->config.model.num_classes - 1);
+                              r->a.terms, inner);
     const char *untrained = mcvd_task_untrained(&r->config, task);
     if (!untrained)
         untrained = mcvd_task_untrained_chain(&r->config, task);
@@ -386,9 +389,8 @@ static void json_figures(const likelihood_run *r, const likelihood_sum *sum)
     }
 }
 
-static void json_video(const likelihood_run *r, const char *name, bool first)
+static void json_video(const likelihood_run *r, const char *name)
 {
-    fputs(first ? "" : ",", stdout);
     fputs("{\"video\":", stdout);
     mcvdi_json_string(stdout, name);
     putchar(',');
@@ -437,38 +439,53 @@ static mcvd_status score_videos(likelihood_run *r)
         if (st < 0)
             break;
         mcvdi_progress_wipe();
+        if (r->a.json && i == 0)
+            json_protocol(r);
+        else if (r->a.json)
+            putchar(',');
         if (r->a.json)
-            json_video(r, r->video, i == 0);
+            json_video(r, r->video);
         else
             print_line(r, r->video, &r->job.video);
         fflush(stdout);
+        r->num_scored++;
     }
     return st;
+}
+
+/* Whole JSON also when a later video fails; nothing when the first one does. */
+static void json_end(const likelihood_run *r, mcvd_status st)
+{
+    if (!r->num_scored)
+        return;
+    fputs("],\"mean\":", stdout);
+    if (st < 0) {
+        puts("null}");
+        return;
+    }
+    putchar('{');
+    json_figures(r, &r->job.all);
+    puts("}}");
+}
+
+static void text_end(const likelihood_run *r)
+{
+    if (r->a.videos.count > 1)
+        print_line(r, "mean over all blocks", &r->job.all);
+    print_protocol(r);
 }
 
 static mcvd_status run_job(likelihood_run *r)
 {
     r->progress =
         (mcvdi_progress) { .label = "likelihood", .unit = "network calls", .plain_s = 10 };
-    if (r->a.json)
-        json_protocol(r);
     mcvdi_progress_start(&r->progress);
     const mcvd_status st = score_videos(r);
     mcvdi_progress_end(&r->progress, NULL);
-    if (r->a.json) { /* whole JSON also when a later video fails */
-        fputs("],\"mean\":", stdout);
-        if (r->job.all.num_blocks && st >= 0) {
-            putchar('{');
-            json_figures(r, &r->job.all);
-            puts("}}");
-        } else {
-            puts("null}");
-        }
-    } else if (st >= 0) {
-        if (r->a.videos.count > 1)
-            print_line(r, "mean over all blocks", &r->job.all);
-        print_protocol(r);
-    }
+    if (r->a.json)
+        json_end(r, st);
+    else if (st >= 0)
+        text_end(r);
     return st;
 }
 
@@ -498,6 +515,7 @@ mcvd_status mcvdi_cmd_likelihood(int argc, char **argv)
     static likelihood_run r;
 
     memset(&r, 0, sizeof r);
+    r.a.terms = -1;
     mcvd_status st = mcvdi_args_parse(&table, argc, argv, &r.a);
     if (st != MCVD_OK)
         return st;

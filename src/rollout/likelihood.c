@@ -46,7 +46,6 @@ mcvd_model_likelihood_config mcvd_model_likelihood_config_default(void)
 
     return (mcvd_model_likelihood_config) { .bound = true,
                                             .flow = true,
-                                            .num_terms = 100,
                                             .samples = 1,
                                             .solver = ode.solver,
                                             .tolerance = ode.tolerance,
