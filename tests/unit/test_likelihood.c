@@ -267,7 +267,7 @@ static linear make_linear(void)
 
     for (size_t i = 0; i < NUMEL; i++)
         for (size_t j = 0; j < NUMEL; j++)
-            l.m[i][j] = 0.01 * (double)hashed_gauss("M", (uint32_t)(i * NUMEL + j));
+            l.m[i][j] = 0.02 + 0.01 * (double)hashed_gauss("M", (uint32_t)(i * NUMEL + j));
     for (size_t i = 0; i < NUMEL; i++) {
         l.trace += l.m[i][i];
         for (size_t j = 0; j < NUMEL; j++) {
