@@ -522,6 +522,8 @@ static void known_pixels_are_kept_by_every_sampler(void **state)
             mcvd_config config = world_config();
             snprintf(config.sampling.sampler, sizeof config.sampling.sampler, "%s",
                      mcvd_sampler_name(i));
+            config.sampling.subsample = 2;
+            config.sampling.steps_per_level = 2;
             if (ve) {
                 snprintf(config.model.sigma_dist, sizeof config.model.sigma_dist, "geometric");
                 config.model.sigma_begin = 5.0;
@@ -533,6 +535,7 @@ static void known_pixels_are_kept_by_every_sampler(void **state)
             mcvd_rollout_config rc = mcvd_rollout_config_default(&config);
             rc.inpaint = true;
             rc.samples = 2;
+            rc.sampling.inpaint_repeats = mcvd_sampler_takes_repeats(mcvd_sampler_name(i)) ? 2 : 1;
             check_inpainted(model, &rc);
             mcvd_model_free(&model);
             count++;
