@@ -110,6 +110,14 @@ static mcvd_status score(void *user, const mcvd_distill_samples *s, mcvd_distill
     return MCVD_OK;
 }
 
+static mcvd_status ignore(void *user, const mcvd_distill_samples *s, mcvd_distill_quality *quality)
+{
+    (void)user;
+    CHECK_EQ(s->batch->batch_size, 64);
+    memset(quality, 0, sizeof *quality);
+    return MCVD_OK;
+}
+
 static mcvd_distill_config distill_config(const char *folder, observer *o)
 {
     mcvd_distill_config dc = { .run = mcvd_train_run_config_default(),
@@ -406,6 +414,35 @@ static void test_what_cannot_be_distilled(void **state)
     CHECK_TRUE(!mcvdi_path_exists(folder));
 }
 
+/* Every seventh allocation of a run refused in turn: no memory is what it says, and none is lost.
+ */
+static void test_runs_without_memory(void **state)
+{
+    char folder[TEST_PATH_BYTES];
+    static mcvd_distill_report report;
+    mcvd_status st = MCVD_E_NOMEM;
+    observer o;
+
+    (void)state;
+    mcvd_distill_config dc = distill_config(test_path(folder, root, "memory"), &o);
+    dc.run.config.training.n_iters = 1;
+    dc.run.config.data.num_workers = 0;
+    dc.run.on_step = NULL;
+    dc.run.force = true;
+    dc.from = 4;
+    dc.windows = 0; /* 64 */
+    dc.score = ignore;
+    for (long n = 0; st == MCVD_E_NOMEM; n += 7) {
+        const uint64_t live = mcvdi_alloc_stats_get().live;
+        mcvdi_alloc_fail_after(n);
+        st = mcvd_distill_run(&dc, &report);
+        mcvdi_alloc_fail_after(-1);
+        CHECK_EQ(mcvdi_alloc_stats_get().live, live);
+    }
+    CHECK_OK(st);
+    CHECK_EQ(report.done, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -415,6 +452,7 @@ int main(void)
         cmocka_unit_test(test_students_come_nearer_to_their_teacher),
         cmocka_unit_test(test_noise_models_are_converted),
         cmocka_unit_test(test_what_cannot_be_distilled),
+        cmocka_unit_test(test_runs_without_memory),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -21,6 +21,10 @@ foreach(part status data signals kills objectives)
             $<TARGET_FILE:mcvd> ${PROJECT_SOURCE_DIR})
     set_tests_properties(system_train_${part} PROPERTIES TIMEOUT 600)
 endforeach()
+add_test(NAME system_distill_kills
+    COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/system/distill_kills.sh
+        $<TARGET_FILE:mcvd> ${PROJECT_SOURCE_DIR})
+set_tests_properties(system_distill_kills PROPERTIES TIMEOUT 600)
 add_test(NAME system_train_20_kills
     COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/system/train_kills.sh
         $<TARGET_FILE:mcvd> ${PROJECT_SOURCE_DIR} 20)

@@ -7,6 +7,7 @@
 
 #include "diffusion/loss.h"
 #include "diffusion/weighting.h"
+#include "support/failing.h"
 #include "support/folder.h"
 #include "train/distill_record.h"
 #include "train/distill_samples.h"
@@ -301,6 +302,28 @@ static void test_conversion_asks_once(void **state)
     mcvd_schedule_free(&toy.sched);
 }
 
+static mcvd_status create(void **object, const void *config)
+{
+    return mcvdi_teacher_create((mcvdi_teacher **)object, config);
+}
+
+static void destroy(void **object)
+{
+    mcvdi_teacher_free((mcvdi_teacher **)object);
+}
+
+static void test_teachers_without_memory(void **state)
+{
+    mcvd_schedule *sched = make_schedule("linear", 100, false);
+    const mcvdi_teacher_config config = {
+        .sched = sched, .num_steps = 4, .substeps = 2, .batch = 2, .numel = NUMEL
+    };
+
+    (void)state;
+    CHECK_EQ(check_failing_allocations(create, destroy, &config), 4);
+    mcvd_schedule_free(&sched);
+}
+
 /* --- a linear student, taught --- */
 
 static const double data_variance = 0.25;
@@ -503,6 +526,7 @@ int main(void)
         cmocka_unit_test(test_one_step_with_the_target_lands_where_two_do),
         cmocka_unit_test(test_a_perfect_student_samples_like_its_teacher),
         cmocka_unit_test(test_conversion_asks_once),
+        cmocka_unit_test(test_teachers_without_memory),
         cmocka_unit_test(test_a_linear_student_learns_its_teachers_map),
         cmocka_unit_test(test_rounds),
         cmocka_unit_test(test_where_to_begin),

@@ -48,9 +48,11 @@ static double closed_form(const char *name, const char *prediction, const mcvd_s
     const double snr = snr_of(sched, t);
     const double s = mcvd_schedule_level(sched, t).s;
     const double bound = T * (t ? snr_of(sched, t - 1) - snr : snr);
-    const double of_x0 = strcmp(name, "min-snr") == 0 ? fmin(snr, min_snr_gamma)
-                         : strcmp(name, "elbo") == 0  ? bound
-                                                      : snr;
+    const double of_x0 = strcmp(name, "min-snr") == 0         ? fmin(snr, min_snr_gamma)
+                         : strcmp(name, "elbo") == 0          ? bound
+                         : strcmp(name, "truncated-snr") == 0 ? fmax(snr, 1.0)
+                         : strcmp(name, "snr+1") == 0         ? snr + 1.0
+                                                              : snr;
     if (strcmp(name, "uniform") == 0)
         return 1.0;
     if (strcmp(prediction, "x0") == 0)
@@ -64,12 +66,13 @@ static double closed_form(const char *name, const char *prediction, const mcvd_s
 
 static void test_closed_forms(void **state)
 {
-    static const char *const names[] = { "uniform", "min-snr", "elbo", "sigma" };
+    static const char *const names[] = { "uniform", "min-snr",       "elbo",
+                                         "sigma",   "truncated-snr", "snr+1" };
     static const char *const predictions[] = { "x0", "eps", "score", "v" };
     mcvd_schedule *sched = make_schedule("linear", false);
 
     (void)state;
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < 6; i++)
         for (size_t j = 0; j < 4; j++) {
             const mcvdi_weighting w = make_weighting(names[i], predictions[j], false);
             const mcvdi_weighting l1 = make_weighting(names[i], predictions[j], true);
@@ -104,13 +107,14 @@ static void test_the_bound_telescopes(void **state)
 /* Nothing but noise: finite weights for every output that is allowed there. */
 static void test_pure_noise_has_finite_weights(void **state)
 {
-    static const char *const names[] = { "uniform", "min-snr", "elbo", "sigma" };
+    static const char *const names[] = { "uniform", "min-snr",       "elbo",
+                                         "sigma",   "truncated-snr", "snr+1" };
     static const char *const predictions[] = { "x0", "flow", "v" };
     mcvd_schedule *sched = make_schedule("linear", true);
 
     (void)state;
     CHECK_CLOSE(mcvd_schedule_level(sched, T - 1).a, 0.0, 0.0);
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < 6; i++)
         for (size_t j = 0; j < 3; j++) {
             const mcvdi_weighting w = make_weighting(names[i], predictions[j], false);
             const double weight = mcvdi_weighting_at(&w, sched, T - 1);
