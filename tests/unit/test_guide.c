@@ -193,9 +193,9 @@ typedef struct moments {
 
 /* Exact for a method that is affine in its start and its draws: the answer to the mean start
  * without noise, and the sum of squared responses. */
-static moments guided_moments(const char *name, const char *kind, int num_steps)
+static moments guided_moments(const char *name, const char *kind, int num_steps, int repeats)
 {
-    const size_t numel = (size_t)num_steps + 3;
+    const size_t numel = 2 * (size_t)(num_steps * repeats) + 3;
     gauss g = make_gauss(name, kind, num_steps, numel);
     const mcvd_level l = mcvd_schedule_level(g.sched, 999);
     const mcvd_sampler_job job = { .noise = impulse, .guide = measured, .guide_weight = 1.0 };
@@ -204,6 +204,7 @@ static moments guided_moments(const char *name, const char *kind, int num_steps)
 
     CHECK_TRUE(x != NULL);
     g.config.denoise = false;
+    g.config.repeats = repeats;
     for (size_t i = 0; i < numel; i++)
         x[i] = (float)(l.a * posterior_mean());
     x[1] += (float)sqrt(l.a * l.a * posterior_variance() + l.s * l.s);
@@ -222,23 +223,70 @@ static void test_mean_and_variance_converge(void **state)
 {
     static const struct {
         const char *name, *kind;
-    } cases[] = { { "ddpm", "linear" },    { "ddim", "linear" },        { "heun", "linear" },
-                  { "dpm++2m", "linear" }, { "dpm++2m-sde", "linear" }, { "ddpm", "flow" },
-                  { "ddim", "flow" },      { "dpm++2m", "flow" } };
+        int repeats;
+    } cases[] = { { "ddpm", "linear", 1 },     { "ddim", "linear", 1 },
+                  { "heun", "linear", 1 },     { "dpm++2m", "linear", 1 },
+                  { "ddpm", "flow", 1 },       { "dpm++2m-sde", "linear", 1 },
+                  { "ddim", "flow", 1 },       { "dpm++2m", "flow", 1 },
+                  { "ddpm", "linear", 3 },     { "ddim", "linear", 3 },
+                  { "euler", "geometric", 2 }, { "reverse-diffusion", "linear", 2 } };
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        const moments coarse = guided_moments(cases[i].name, cases[i].kind, 250);
-        const moments fine = guided_moments(cases[i].name, cases[i].kind, 500);
-        print_message("%-12s %-6s mean %.5f %.5f of %.5f  variance %.5f %.5f of %.5f\n",
-                      cases[i].name, cases[i].kind, coarse.mean, fine.mean, posterior_mean(),
-                      coarse.variance, fine.variance, posterior_variance());
+        const moments coarse = guided_moments(cases[i].name, cases[i].kind, 250, cases[i].repeats);
+        const moments fine = guided_moments(cases[i].name, cases[i].kind, 500, cases[i].repeats);
+        print_message("%-17s %-9s %d times: mean %.5f %.5f of %.5f  variance %.5f %.5f of %.5f\n",
+                      cases[i].name, cases[i].kind, cases[i].repeats, coarse.mean, fine.mean,
+                      posterior_mean(), coarse.variance, fine.variance, posterior_variance());
         const double of_mean = 1.5 * fabs(fine.mean - coarse.mean) + 1e-4;
         const double of_variance = 1.5 * fabs(fine.variance - coarse.variance) + 1e-4;
         CHECK_TRUE(of_mean < 0.01 && of_variance < 0.01);
         CHECK_CLOSE(fine.mean, posterior_mean(), of_mean);
         CHECK_CLOSE(fine.variance, posterior_variance(), of_variance);
     }
+}
+
+/* ---- Repeated steps -------------------------------------------------------------------------- */
+
+static void test_who_can_repeat_a_step(void **state)
+{
+    static const char able[] = " ddpm ddim reverse-diffusion pc euler heun ";
+
+    (void)state;
+    for (size_t i = 0; mcvd_sampler_name(i); i++) {
+        const char *name = mcvd_sampler_name(i);
+        gauss g = make_gauss(name, "geometric", 10, 1);
+        mcvd_sampler *sampler = NULL;
+        char word[64];
+        snprintf(word, sizeof word, " %s ", name);
+        CHECK_EQ(mcvd_sampler_takes_repeats(name), strstr(able, word) != NULL);
+        g.config.repeats = 3;
+        const mcvd_status st = mcvd_sampler_create(&sampler, &g.config, g.sched);
+        CHECK_STATUS(st, strstr(able, word) ? MCVD_OK : MCVD_E_CONFIG);
+        mcvd_sampler_free(&sampler);
+        g.config.repeats = 0;
+        CHECK_STATUS(mcvd_sampler_create(&sampler, &g.config, g.sched), MCVD_E_RANGE);
+        CHECK_MESSAGE("repeats");
+        mcvd_schedule_free(&g.sched);
+    }
+    CHECK_TRUE(!mcvd_sampler_takes_repeats("dice"));
+}
+
+/* Every step but the last three times, and the denoise call. */
+static void test_repeats_are_counted(void **state)
+{
+    gauss g = make_gauss("ddim", "linear", 10, 1);
+    mcvd_sampler *sampler = NULL;
+
+    (void)state;
+    g.config.repeats = 3;
+    CHECK_OK(mcvd_sampler_create(&sampler, &g.config, g.sched));
+    CHECK_EQ(mcvd_sampler_num_steps(sampler), 10);
+    CHECK_EQ(mcvd_sampler_num_calls(sampler), 3 * 9 + 1 + 1);
+    for (int call = 0; call < 27; call++)
+        CHECK_EQ(mcvd_sampler_timestep(sampler, call), 999.0 - 100.0 * (call / 3));
+    mcvd_sampler_free(&sampler);
+    mcvd_schedule_free(&g.sched);
 }
 
 /* ---- One call ------------------------------------------------------------------------------- */
@@ -335,6 +383,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_sampler_draws_from_the_posterior),
         cmocka_unit_test(test_mean_and_variance_converge),
+        cmocka_unit_test(test_who_can_repeat_a_step),
+        cmocka_unit_test(test_repeats_are_counted),
         cmocka_unit_test(test_the_equation),
         cmocka_unit_test(test_without_weight_nothing_changes),
         cmocka_unit_test(test_statuses),
