@@ -6,12 +6,13 @@
 
 #include "core/alloc.h"
 #include "rollout/guidance.h"
+#include "rollout/region.h"
 #include "support/failing.h"
 #include "support/folder.h"
 #include "support/random_model.h"
 
-enum { SIZE = 16, PIXELS = SIZE * SIZE, PAST = 2, FRAMES = 2, FUTURE = 1, KNOWN = PAST + FUTURE };
-enum { BLOCK = FRAMES * PIXELS, MAX_SAMPLES = 5, NUM_STEPS = 4 };
+enum { SIZE = 8, PIXELS = SIZE * SIZE, PAST = 2, FRAMES = 2, FUTURE = 1, KNOWN = PAST + FUTURE };
+enum { BLOCK = FRAMES * PIXELS, MAX_SAMPLES = 5, NUM_STEPS = 3 };
 
 /* As in test_rollout.c: two networks of other batch sizes round their sums in another order, 2e-6
  * seen there; guidance multiplies it by the weights, 7 in all at most. */
@@ -40,6 +41,10 @@ static mcvd_config world_config(void)
     mcvd_config config = window_config((window_shape) { PAST, FRAMES, FUTURE, 1, false });
 
     config.sampling.subsample = NUM_STEPS;
+    config.data.image_size = SIZE;
+    config.model.ngf = 4;
+    config.model.n_head_channels = 4;
+    config.model.attn_resolutions = (mcvd_int_list) { 1, { 4 } };
     return config;
 }
 
@@ -489,6 +494,41 @@ static void make_inpainted(const mcvd_model *model, const mcvd_rollout_config *c
     mcvd_rollout_free(&rollout);
 }
 
+/* What the guide makes of an estimate: x0 + (s^2 / a) grad is the truth at known pixels, to
+ * rounding of the three products, and x0 itself at the others. */
+static void estimates_hold_the_truth(void **state)
+{
+    static float truth[BLOCK], x0[2 * BLOCK], grad[2 * BLOCK];
+    static const mcvd_level levels[] = { { 0.999, 0.04 }, { 0.6, 0.8 }, { 5e-8, 1.0 }, { 1, 50 } };
+    uint8_t unknown[BLOCK];
+    mcvdi_region region = { NULL };
+
+    (void)state;
+    fill_truth(truth, unknown);
+    CHECK_OK(mcvdi_region_allocate(&region, BLOCK));
+    for (size_t p = 0; p < PIXELS; p++) /* as the network has it: frames last */
+        for (size_t f = 0; f < FRAMES; f++)
+            region.truth[p * FRAMES + f] = truth[f * PIXELS + p];
+    mcvdi_region_set_known(&region, unknown, FRAMES, 1);
+    for (size_t i = 0; i < 2 * BLOCK; i++)
+        x0[i] = hashed_gauss("x0", (uint32_t)i);
+    for (size_t l = 0; l < sizeof levels / sizeof *levels; l++) {
+        const mcvd_guide_point at = { x0, x0, 2, BLOCK, 3.0, levels[l] };
+        CHECK_OK(mcvdi_region_guide(&region, &at, grad));
+        for (size_t i = 0; i < 2 * BLOCK; i++) {
+            const size_t p = i % BLOCK / FRAMES;
+            const size_t f = i % FRAMES;
+            const double of_x0 = levels[l].s * levels[l].s / levels[l].a;
+            const double made = (double)x0[i] + of_x0 * (double)grad[i];
+            if (unknown[f * PIXELS + p])
+                CHECK_EQ(grad[i], 0.0f);
+            else
+                CHECK_CLOSE(made, (double)truth[f * PIXELS + p], 1e-6);
+        }
+    }
+    mcvdi_region_free(&region);
+}
+
 /* Known pixels are the truth to the bit, the others are made, and made otherwise than without. */
 static void check_inpainted(const mcvd_model *model, const mcvd_rollout_config *config)
 {
@@ -639,6 +679,7 @@ int main(void)
         cmocka_unit_test(what_training_did_not_teach_is_refused),
         cmocka_unit_test(wrong_numbers_are_refused),
         cmocka_unit_test(refused_allocations_leave_nothing),
+        cmocka_unit_test(estimates_hold_the_truth),
         cmocka_unit_test(known_pixels_are_kept_by_every_sampler),
         cmocka_unit_test(nothing_and_everything_known),
         cmocka_unit_test(the_window_slides_over_known_pixels),
