@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <mcvd/torch_export.h>
@@ -89,10 +90,14 @@ static mcvd_status yaml_path(char *path, size_t bytes, const char *output)
                  : mcvdi_path(path, bytes, "config.yml");
 }
 
-/* Whether a file holds exactly this text. */
+/* Whether a file holds exactly this text. Opening a pipe would wait for a writer. */
 static bool holds(const char *path, const char *text)
 {
     const size_t length = strlen(text);
+    struct stat info;
+
+    if (stat(path, &info) != 0 || !S_ISREG(info.st_mode))
+        return false;
     char *found = malloc(length + 1);
     FILE *file = fopen(path, "rb");
     const size_t got = found && file ? fread(found, 1, length + 1, file) : 0;
@@ -181,6 +186,13 @@ static void print_result(const export_args *a, const mcvd_torch_export_result *r
 
 static mcvd_status check_output(const export_args *a, const char *yaml)
 {
+    struct stat info;
+
+    if (a->force && stat(yaml, &info) == 0 && !S_ISREG(info.st_mode))
+        return mcvdi_cli_fail(MCVD_E_USAGE,
+                              "--out %s: %s beside it is no file that could be "
+                              "replaced",
+                              a->output, yaml);
     if (mcvdi_path_same(a->model, a->output))
         return mcvdi_cli_fail(MCVD_E_USAGE, "--out %s: is the model itself", a->output);
     if (strcmp(a->output, yaml) == 0)
