@@ -58,7 +58,8 @@ MCVD_API mcvd_schedule_config mcvd_schedule_config_default(void);
  * nothing at a = 0; use v, x0 or flow.
  *
  * @return MCVD_OK
- *         MCVD_E_RANGE  num_timesteps, a beta or a sigma outside its range
+ *         MCVD_E_RANGE  num_timesteps, a beta or a sigma outside its range, or so small or so
+ *                       many that in double precision a timestep is no noisier than the one before
  *         MCVD_E_CONFIG unknown kind (the message lists the known ones); zero_terminal_snr of a
  *                       process that is not vp
  *         MCVD_E_NOMEM

@@ -56,12 +56,30 @@ static mcvd_status one_step(mcvdi_run *run, double sigma, double ratio, bool noi
     return mcvdi_run_move(run, &move);
 }
 
+/* The noise is real only when sigma_min^2 (1 - ratio) < step_size < sigma_min^2 (1 + ratio), with
+ * the levels that are really used. */
+static mcvd_status check_step_size(const mcvdi_run *run)
+{
+    const double ratio = grid_of(run).ratio;
+    const double least = run->steps[run->num_steps - 1].level.s;
+    const double low = least * least * (1.0 - ratio);
+    const double high = least * least * (1.0 + ratio);
+    const double step_size = run->config->step_size;
+
+    if (step_size > 0.0 && !(step_size > low && step_size < high))
+        return mcvdi_fail(MCVD_E_RANGE,
+                          "sampler cas: step_size = %g (sampling.step_lr), expected between %g and "
+                          "%g for %d levels of %d steps",
+                          step_size, low, high, run->num_steps, run->config->steps_per_level);
+    return MCVD_OK;
+}
+
 /* Each level but the last has steps_per_level points of the grid, the last one its own. */
 static mcvd_status cas_step(mcvdi_run *run, const mcvdi_step *step)
 {
     const sigma_grid grid = grid_of(run);
     const int count = step->is_last ? 1 : run->config->steps_per_level;
-    mcvd_status st = MCVD_OK;
+    mcvd_status st = run->plan && run->index == 0 ? check_step_size(run) : MCVD_OK;
 
     for (int k = 0; st >= 0 && k < count; k++) {
         const int i = run->index * run->config->steps_per_level + k;
@@ -70,32 +88,10 @@ static mcvd_status cas_step(mcvdi_run *run, const mcvdi_step *step)
     return st;
 }
 
-/* The noise is real only when sigma_min^2 (1 - ratio) < step_size < sigma_min^2 (1 + ratio). */
-static mcvd_status check(const mcvd_sampler_config *config, const mcvd_schedule *sched)
-{
-    const int num_timesteps = mcvd_schedule_num_timesteps(sched);
-    const int num_steps = config->num_steps ? config->num_steps : num_timesteps;
-    const int intervals = (num_steps - 1) * config->steps_per_level;
-    const double last = mcvd_schedule_level(sched, 0).s;
-    const double first = mcvd_schedule_level(sched, num_timesteps - 1).s;
-    const double ratio = intervals > 0 ? pow(last / first, 1.0 / intervals) : 1.0;
-    const double low = last * last * (1.0 - ratio);
-    const double high = last * last * (1.0 + ratio);
-
-    if (config->step_size > 0.0 && !(config->step_size > low && config->step_size < high))
-        return mcvdi_fail(
-            MCVD_E_RANGE,
-            "sampler cas: step_size = %g, expected between %g and %g for %d levels of "
-            "%d steps",
-            config->step_size, low, high, num_steps, config->steps_per_level);
-    return MCVD_OK;
-}
-
 const mcvdi_sampler_method mcvdi_sampler_cas = {
     .name = "cas",
     .help = "consistent annealed sampling, for score matching (ve)",
     .processes = MCVDI_ON_VE,
     .ending = MCVDI_ENDS_WITH_DENOISE,
     .step = cas_step,
-    .check = check,
 };

@@ -5,6 +5,18 @@
 
 #include <mcvd/rng.h>
 
+#include "core/alloc.h"
+#include "core/checked.h"
+
+double *mcvdi_new_doubles(size_t n, size_t each)
+{
+    size_t bytes = sizeof(double);
+
+    if (!mcvdi_mul_size(&bytes, bytes, n) || !mcvdi_mul_size(&bytes, bytes, each))
+        return NULL;
+    return mcvdi_malloc(bytes);
+}
+
 mcvd_status mcvdi_likelihood_check(const mcvdi_parameterisation **param, const char *prediction,
                                    const mcvd_schedule *sched, size_t numel, uint64_t block)
 {

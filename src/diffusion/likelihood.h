@@ -14,6 +14,9 @@ static const double mcvdi_log_2pi = 1.83787706640934548356;
 mcvd_status mcvdi_likelihood_check(const mcvdi_parameterisation **param, const char *prediction,
                                    const mcvd_schedule *sched, size_t numel, uint64_t block);
 
+/* n * each doubles; NULL when that does not fit. */
+double *mcvdi_new_doubles(size_t n, size_t each);
+
 /* Variance P of the noise that a sampler starts from. */
 double mcvdi_prior_variance(const mcvd_schedule *sched);
 

@@ -306,27 +306,18 @@ static mcvd_status check(ode_run *r)
     return mcvdi_likelihood_check(&r->param, c->prediction, r->sched, r->numel, c->block);
 }
 
-static double *new_doubles(size_t n, size_t each)
-{
-    size_t bytes = sizeof(double);
-
-    if (!mcvdi_mul_size(&bytes, bytes, n) || !mcvdi_mul_size(&bytes, bytes, each))
-        return NULL;
-    return mcvdi_malloc(bytes);
-}
-
 static mcvd_status allocate(ode_run *r)
 {
     bool ok = true;
 
-    r->v = new_doubles(r->config->probes, r->numel);
-    r->x = new_doubles(r->numel, 1);
-    r->out = new_doubles(r->numel, 1);
-    r->vj = new_doubles(r->numel, 1);
-    r->y = new_doubles(r->size, 1);
-    r->trial = new_doubles(r->size, 1);
+    r->v = mcvdi_new_doubles(r->config->probes, r->numel);
+    r->x = mcvdi_new_doubles(r->numel, 1);
+    r->out = mcvdi_new_doubles(r->numel, 1);
+    r->vj = mcvdi_new_doubles(r->numel, 1);
+    r->y = mcvdi_new_doubles(r->size, 1);
+    r->trial = mcvdi_new_doubles(r->size, 1);
     for (int s = 0; s < (r->config->solver == MCVD_ODE_HEUN ? 2 : STAGES); s++) {
-        r->k[s] = new_doubles(r->size, 1);
+        r->k[s] = mcvdi_new_doubles(r->size, 1);
         ok = ok && r->k[s];
     }
     if (!ok || !r->v || !r->x || !r->out || !r->vj || !r->y || !r->trial)

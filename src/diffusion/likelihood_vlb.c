@@ -14,7 +14,6 @@
 #include <mcvd/rng.h>
 
 #include "core/alloc.h"
-#include "core/checked.h"
 #include "diffusion/likelihood.h"
 
 typedef struct bound_run {
@@ -253,15 +252,6 @@ static mcvd_status check(bound_run *r)
     return mcvdi_likelihood_check(&r->param, c->prediction, r->sched, r->numel, c->block);
 }
 
-static double *new_doubles(size_t n, size_t each)
-{
-    size_t bytes = sizeof(double);
-
-    if (!mcvdi_mul_size(&bytes, bytes, n) || !mcvdi_mul_size(&bytes, bytes, each))
-        return NULL;
-    return mcvdi_malloc(bytes);
-}
-
 static mcvd_status allocate(bound_run *r)
 {
     const size_t batch = r->config->batch;
@@ -271,10 +261,10 @@ static mcvd_status allocate(bound_run *r)
     r->edges = mcvdi_calloc(count, sizeof *r->edges);
     r->weight = mcvdi_calloc(count, sizeof *r->weight);
     r->counted = mcvdi_calloc((size_t)r->num_timesteps, sizeof *r->counted);
-    r->eps = new_doubles(batch, r->numel);
-    r->x = new_doubles(batch, r->numel);
-    r->out = new_doubles(batch, r->numel);
-    r->t = new_doubles(batch, 1);
+    r->eps = mcvdi_new_doubles(batch, r->numel);
+    r->x = mcvdi_new_doubles(batch, r->numel);
+    r->out = mcvdi_new_doubles(batch, r->numel);
+    r->t = mcvdi_new_doubles(batch, 1);
     if (!r->chosen || !r->edges || !r->weight || !r->counted || !r->eps || !r->x || !r->out ||
         !r->t)
         return mcvdi_fail(MCVD_E_NOMEM, "likelihood: out of memory for %zu blocks at once", batch);

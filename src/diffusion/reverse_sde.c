@@ -51,7 +51,8 @@ static mcvd_status check_continuous(const mcvd_sampler_config *config, const mcv
                                          "form that is finite everywhere");
     if (config->t_min > 0.0 || config->frac_steps < 1.0 || config->spacing != MCVD_SPACING_UNIFORM)
         return mcvdi_fail(MCVD_E_CONFIG, "sampler euler-maruyama: runs the whole way in equal "
-                                         "steps, without t_min, frac_steps and spacing");
+                                         "steps, without t_min (sampling.init_prev_t), frac_steps "
+                                         "and spacing");
     return MCVD_OK;
 }
 

@@ -130,6 +130,26 @@ static void reach_zero_snr(mcvd_schedule *sched)
     }
 }
 
+/* Betas too small or too many for doubles leave neighbours alike, or levels with s = 0 or a = 0, by
+ * which samplers would divide. */
+static mcvd_status check_levels(const mcvd_schedule *sched)
+{
+    const bool keeps_variance = sched->process == MCVD_PROCESS_VP;
+
+    for (int t = 0; t < sched->num_timesteps; t++) {
+        const bool noisier = keeps_variance
+                                 ? sched->alphas_cumprod[t + 1] < sched->alphas_cumprod[t]
+                                 : sched->levels[t + 1].s > sched->levels[t].s;
+        if (!noisier)
+            return mcvdi_fail(MCVD_E_RANGE,
+                              "noise schedule %s: in double precision timestep %d is not noisier "
+                              "than the one before; expected larger steps in the clean end, or "
+                              "fewer or smaller ones in all",
+                              sched->config.kind, t);
+    }
+    return MCVD_OK;
+}
+
 static mcvd_status fill(mcvd_schedule *sched, const schedule_kind *kind)
 {
     const size_t count = (size_t)sched->num_timesteps + 1;
@@ -142,14 +162,14 @@ static mcvd_status fill(mcvd_schedule *sched, const schedule_kind *kind)
     sched->levels[0] = (mcvd_level) { 1.0, 0.0 };
     const mcvd_status st = kind->fill(sched, &sched->config);
     if (st < 0 || kind->process != MCVD_PROCESS_VP)
-        return st;
+        return st < 0 ? st : check_levels(sched);
     if (sched->config.zero_terminal_snr)
         reach_zero_snr(sched);
     for (size_t i = 1; i < count; i++) {
         const double ac = sched->alphas_cumprod[i];
         sched->levels[i] = (mcvd_level) { sqrt(ac), sqrt(1.0 - ac) };
     }
-    return MCVD_OK;
+    return check_levels(sched);
 }
 
 mcvd_status mcvd_schedule_create(mcvd_schedule **out, const mcvd_schedule_config *config)

@@ -155,6 +155,7 @@ mcvd_status mcvdi_steps_plan(mcvdi_step_plan *plan, const mcvd_sampler_config *c
         return MCVD_OK;
     if (!t || !plan->steps)
         return mcvdi_fail(MCVD_E_NOMEM, "sampler: out of memory for %zu steps", room);
-    return mcvdi_fail(MCVD_E_RANGE, "sampler.t_min = %g leaves none of %d steps", config->t_min,
-                      plan->num_grid);
+    return mcvdi_fail(MCVD_E_RANGE,
+                      "sampler.t_min = %g (sampling.init_prev_t) leaves none of %d steps",
+                      config->t_min, plan->num_grid);
 }

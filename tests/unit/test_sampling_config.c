@@ -146,6 +146,11 @@ static void test_bad_combinations_are_refused(void **state)
         { "sampling.sampler=ddim", "model.gamma=true", "sampling.eta=0.5", NULL, "gamma noise" },
         { "sampling.sampler=cas", "model.sigma_dist=geometric", "sampling.step_lr=1", NULL,
           "step_size = 1" },
+        /* 100 levels of 1000 end before sigma_end, whose square alone would allow it. */
+        { "sampling.sampler=cas", "model.sigma_dist=geometric", "sampling.step_lr=1.1e-10", NULL,
+          "for 100 levels of 5" },
+        { "sampling.sampler=ddim", "sampling.init_prev_t=0.999", NULL, NULL,
+          "init_prev_t) leaves none" },
     };
 
     (void)state;

@@ -2,6 +2,7 @@
 #include <mcvd/schedule.h>
 
 #include <float.h>
+#include <math.h>
 
 #include <mcvd/rng.h>
 
@@ -60,6 +61,40 @@ static void test_bad_configurations_are_refused(void **state)
         (mcvd_schedule_config) {
             .kind = "linear", .num_timesteps = 10, .beta_begin = 0.02, .beta_end = NAN },
         MCVD_E_RANGE, "beta_end");
+}
+
+/* What samplers would divide by: s = 0 at the clean end, a = 0 again and again at the noisy one,
+ * levels that are the same. */
+static void test_levels_lost_in_rounding_are_refused(void **state)
+{
+    mcvd_schedule_config config = mcvd_schedule_config_default();
+
+    (void)state;
+    config.beta_end = 1e-20;
+    check_refused(config, MCVD_E_RANGE, "timestep 0 is not noisier");
+    config = mcvd_schedule_config_default();
+    config.beta_begin = 0.95;
+    check_refused(config, MCVD_E_RANGE, "is not noisier");
+    config.kind = "geometric";
+    config.sigma_end = 1.0;
+    config.sigma_begin = nextafter(1.0, 2.0);
+    check_refused(config, MCVD_E_RANGE, "geometric");
+}
+
+/* As many timesteps as there may be, and hardly any. */
+static void test_longest_and_shortest_schedules(void **state)
+{
+    static const char *const kinds[] = { "linear", "cosine", "geometric", "flow" };
+
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        mcvd_schedule *sched = make_schedule(kinds[i], 65536);
+        CHECK_TRUE(mcvd_schedule_level(sched, 0).s > 0.0);
+        mcvd_schedule_free(&sched);
+        sched = make_schedule(kinds[i], 2);
+        CHECK_TRUE(mcvd_schedule_level(sched, 0).s < mcvd_schedule_level(sched, 1).s);
+        mcvd_schedule_free(&sched);
+    }
 }
 
 static mcvd_status create(void **object, const void *argument)
@@ -237,6 +272,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bad_configurations_are_refused),
+        cmocka_unit_test(test_levels_lost_in_rounding_are_refused),
+        cmocka_unit_test(test_longest_and_shortest_schedules),
         cmocka_unit_test(test_failing_allocations),
         cmocka_unit_test(test_time_runs_from_clean_to_noisy),
         cmocka_unit_test(test_noised_frames_have_the_right_moments),
