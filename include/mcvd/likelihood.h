@@ -42,6 +42,7 @@ typedef struct mcvd_bound_config {
     size_t numel;
     size_t batch;              /* timesteps per network call, >= 1 */
     int num_terms;             /* N of the T - 1 terms between prior and reconstruction; 0: all */
+    bool clip;                 /* x0_pred is cut to [-1, 1], as samplers do */
     size_t samples;            /* estimates, each with noise and chosen terms of its own, >= 1 */
     uint64_t seed;             /* of noise and chosen terms */
     uint64_t block;            /* number of this block, < 65536: other blocks, other noise */
@@ -76,7 +77,10 @@ typedef struct mcvd_bound {
  * the mean over draws is the whole sum. The pieces are equal in the sum of their share of the
  * timesteps and their share of log SNR, because an L_t is about as large as log SNR falls. A
  * network that predicts eps is read by x0 - x0_pred = s (eps_pred - eps) / a, which does not cancel
- * where a is small.
+ * where a is small. With clip the bound is that of the model as a sampler with clip uses it: no L_t
+ * is above the one without (the reconstruction may be, since the outermost bins are open), and at
+ * the noisy end of a cosine schedule, where x0 read from eps is off by s / a = 2e7 times the error
+ * of eps, it alone says something.
  *
  * @param bound  output
  * @param x0     [numel]

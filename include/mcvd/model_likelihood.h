@@ -19,6 +19,7 @@ typedef struct mcvd_model_likelihood_config {
     bool bound;     /* the variational bound */
     bool flow;      /* the probability-flow ODE */
     int num_terms;  /* of the bound, see likelihood.h; 0: all */
+    bool clip;      /* bound: estimates cut to [-1, 1] */
     size_t samples; /* draws of noise (bound), of dequantisation and probes (flow), >= 1 */
     size_t batch;   /* of the bound: timesteps per network call; 0: 8 */
     mcvd_ode_solver solver;

@@ -34,6 +34,7 @@ typedef struct likelihood_args {
     int64_t seed;
     int64_t threads;
     bool gaussian;
+    bool clip;
     bool json;
     mcvdi_arg_list sets;
 } likelihood_args;
@@ -70,6 +71,11 @@ static const mcvdi_arg args[] = {
       .help = "vlb: compute N of the T - 1 inner terms, one drawn from each of N pieces: right on "
               "average; 0: all; default: 100",
       .offset = offsetof(likelihood_args, terms) },
+    { .name = "--clip",
+      .type = MCVDI_ARG_FLAG,
+      .help = "vlb: cut the estimates of the clean frames to [-1, 1], as samplers do; needed for "
+              "cosine schedules, whose first step no network's noise is exact enough for",
+      .offset = offsetof(likelihood_args, clip) },
     { .name = "--samples",
       .type = MCVDI_ARG_INT,
       .value = "K",
@@ -239,6 +245,7 @@ static mcvd_status make_job(likelihood_run *r)
     c->bound = !is(r->a.method, "ode");
     c->flow = !is(r->a.method, "vlb");
     c->num_terms = (int)r->a.terms;
+    c->clip = r->a.clip;
     c->samples = (size_t)r->a.samples;
     c->probes = (size_t)r->a.probes;
     c->gaussian_probes = r->a.gaussian;
@@ -317,8 +324,9 @@ static void print_bound_protocol(const likelihood_run *r)
     printf("vlb: prior, %" PRId64 " of %" PRId64 " inner terms", terms, inner);
     if (terms < inner)
         printf(", one drawn from each of %" PRId64 " pieces", terms);
-    printf(", reconstruction in bins of 2/255; %" PRId64 " sample%s; %zu timesteps computed\n",
-           r->a.samples, r->a.samples == 1 ? "" : "s", r->job.all.of_blocks.bound_calls);
+    printf(", reconstruction in bins of 2/255%s; %" PRId64 " sample%s; %zu timesteps computed\n",
+           r->a.clip ? ", estimates cut to [-1, 1]" : "", r->a.samples,
+           r->a.samples == 1 ? "" : "s", r->job.all.of_blocks.bound_calls);
 }
 
 static void print_flow_protocol(const likelihood_run *r)
@@ -413,8 +421,9 @@ static void json_protocol(const likelihood_run *r)
            r->config.data.num_frames, r->config.data.image_size, r->config.data.channels,
            r->config.model.num_classes, r->a.seed, c->samples);
     if (c->bound)
-        printf(",\"inner_terms\":%" PRId64,
-               r->a.terms ? r->a.terms : r->config.model.num_classes - 1);
+        printf(",\"inner_terms\":%" PRId64 ",\"clip\":%s",
+               r->a.terms ? r->a.terms : r->config.model.num_classes - 1,
+               c->clip ? "true" : "false");
     if (c->flow) {
         printf(",\"probes\":%zu,\"probe_kind\":\"%s\",\"solver\":\"%s\"", c->probes,
                c->gaussian_probes ? "normal" : "rademacher",

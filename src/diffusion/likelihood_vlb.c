@@ -80,6 +80,12 @@ static double log_mass(double low, double high)
     return nearer + log1p(-exp(log_tail(high) - nearer));
 }
 
+/* What is missed when x0_pred = x0 - miss is cut to [-1, 1]. */
+static double clipped_miss(double x0, double miss)
+{
+    return x0 - fmin(1.0, fmax(-1.0, x0 - miss));
+}
+
 /* x0_pred = x0 - miss. */
 static double reconstruction_of(const bound_run *r, const double *miss)
 {
@@ -107,6 +113,8 @@ static double term_of(const bound_run *r, int t, size_t b)
     for (size_t i = 0; i < r->numel; i++) {
         const double target = map.target_x0 * r->x0[i] + map.target_eps * eps[i];
         miss[i] = map.x0_out * (target - miss[i]);
+        if (r->config->clip && isfinite(miss[i]))
+            miss[i] = clipped_miss(r->x0[i], miss[i]);
         squares += miss[i] * miss[i];
     }
     if (t == 0)

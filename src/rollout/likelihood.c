@@ -303,6 +303,7 @@ static mcvd_status run_bound(mcvd_model_likelihood *l, const mcvd_likelihood_net
                                        .numel = l->numel,
                                        .batch = l->batch,
                                        .num_terms = l->config.num_terms,
+                                       .clip = l->config.clip,
                                        .samples = l->config.samples,
                                        .seed = l->config.seed,
                                        .block = l->block,

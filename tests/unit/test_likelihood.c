@@ -632,6 +632,46 @@ static void test_far_reconstruction(void **state)
     mcvd_schedule_free(&g.sched);
 }
 
+/* A hundredth off in eps: at the noisy end of a cosine schedule x0 is off by 2e5. Cut, no estimate
+ * misses by more than 1.5 (x0 = 0.5 or -0.5); it never misses by more than uncut, and where it lies
+ * inside anyway, nothing changes. */
+static void test_clip(void **state)
+{
+    enum { T = 1000 };
+    static double by_t[2][T];
+    gauss g = make_gauss("cosine", "eps", false);
+    double x0[NUMEL];
+    mcvd_bound bound[2];
+    int same = 0;
+
+    (void)state;
+    g.spoil = 0.01;
+    for (size_t i = 0; i < NUMEL; i++)
+        x0[i] = i % 2 ? 0.5 : -0.5;
+    for (int clip = 0; clip < 2; clip++) {
+        mcvd_bound_config config = { .prediction = "eps",
+                                     .numel = NUMEL,
+                                     .batch = 10,
+                                     .samples = 1,
+                                     .clip = clip,
+                                     .by_t = by_t[clip] };
+        run_bound(&g, &config, x0, &bound[clip]);
+    }
+    print_message("clip: %g and %g nats\n", bound[0].terms, bound[1].terms);
+    CHECK_TRUE(bound[0].terms > 1e5);
+    CHECK_TRUE(bound[1].terms < 1e3 && bound[1].terms > 0.0);
+    for (int t = 1; t < T; t++) {
+        const mcvd_level l = mcvd_schedule_level(g.sched, t);
+        const mcvd_level n = mcvd_schedule_level(g.sched, t - 1);
+        const double fall = n.a * n.a / (n.s * n.s) - l.a * l.a / (l.s * l.s);
+        CHECK_TRUE(by_t[1][t] <= 0.5 * fall * NUMEL * 1.5 * 1.5 * (1.0 + 1e-9));
+        CHECK_TRUE(by_t[1][t] <= by_t[0][t] * (1.0 + 1e-9));
+        same += fabs(by_t[1][t] - by_t[0][t]) <= 1e-9 * by_t[0][t];
+    }
+    CHECK_TRUE(same > 100 && same < T - 1);
+    mcvd_schedule_free(&g.sched);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -646,6 +686,7 @@ int main(void)
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_stops_and_bad_answers),
         cmocka_unit_test(test_far_reconstruction),
+        cmocka_unit_test(test_clip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
