@@ -1,7 +1,8 @@
 /*
  * Every sampler on data whose best denoiser is known, independent normal values N(mu, tau^2): the
  * solvers of the probability flow against its exact solution, with their order measured, and the
- * samplers with noise by their exact mean and variance.
+ * samplers with noise by their exact mean and variance. Then pairs of correlated values and their
+ * covariance.
  */
 #include <mcvd/sampler.h>
 
@@ -18,19 +19,26 @@ enum { MANY = 100000 };
 typedef struct gauss {
     mcvd_schedule *sched;
     mcvd_sampler_config config;
+    mcvd_denoiser_fn denoiser; /* NULL: best_denoiser */
 } gauss;
 
-/* eps = s (x - a mu) / (a^2 tau^2 + s^2), or x0 = mu + a tau^2 (x - a mu) / (..), as asked. Between
- * the timesteps of a schedule (euler-maruyama, cas) the levels are those of its SDE. */
+/* Between the timesteps of a schedule (euler-maruyama, cas) the levels are those of its SDE. */
+static mcvd_level level_at(const gauss *g, double t)
+{
+    const int last = mcvd_schedule_num_timesteps(g->sched) - 1;
+    const bool continuous =
+        strcmp(g->config.name, "euler-maruyama") == 0 || strcmp(g->config.name, "cas") == 0;
+
+    return continuous ? mcvdi_schedule_sde(g->sched, t / last).level
+                      : mcvd_schedule_level(g->sched, (int)t);
+}
+
+/* eps = s (x - a mu) / (a^2 tau^2 + s^2), or x0 = mu + a tau^2 (x - a mu) / (..), as asked. */
 static mcvd_status best_denoiser(void *user, const float *x_t, const double *t, size_t batch,
                                  float *out)
 {
     const gauss *g = user;
-    const int last = mcvd_schedule_num_timesteps(g->sched) - 1;
-    const bool continuous =
-        strcmp(g->config.name, "euler-maruyama") == 0 || strcmp(g->config.name, "cas") == 0;
-    const mcvd_level l = continuous ? mcvdi_schedule_sde(g->sched, t[0] / last).level
-                                    : mcvd_schedule_level(g->sched, (int)t[0]);
+    const mcvd_level l = level_at(g, t[0]);
     const double total = l.a * l.a * tau * tau + l.s * l.s;
     const bool wants_x0 = strcmp(g->config.prediction, "x0") == 0;
 
@@ -71,7 +79,7 @@ static mcvd_sampler_config plain_config(const char *name, int num_steps, size_t 
 static void run(gauss *g, mcvd_noise_fn noise, void *noise_user, float *x)
 {
     const mcvd_sampler_job job = { .batch = 1,
-                                   .denoiser = best_denoiser,
+                                   .denoiser = g->denoiser ? g->denoiser : best_denoiser,
                                    .denoiser_user = g,
                                    .noise = noise,
                                    .noise_user = noise_user };
@@ -122,7 +130,8 @@ static mcvd_level first_level(const gauss *g)
  * units of tau. Euler-Maruyama stops a little before the clean end, at u = 1e-3. */
 static double flow_error(const order_case *c, int num_steps)
 {
-    gauss g = { make_schedule(c->kind, c->num_timesteps), plain_config(c->name, num_steps, 1) };
+    gauss g = { make_schedule(c->kind, c->num_timesteps), plain_config(c->name, num_steps, 1),
+                NULL };
     const bool continuous = strcmp(c->name, "euler-maruyama") == 0;
     const double end = continuous ? mcvdi_schedule_sde(g.sched, 1e-3).level.s : 0.0;
 
@@ -208,7 +217,7 @@ static moments affine_moments(gauss *g)
 static moments moments_of(const moment_case *c, int num_steps)
 {
     gauss g = { make_schedule(c->kind, c->num_timesteps),
-                plain_config(c->name, num_steps, (size_t)num_steps + 2) };
+                plain_config(c->name, num_steps, (size_t)num_steps + 2), NULL };
 
     g.config.denoise = false;
     const moments m = affine_moments(&g);
@@ -256,7 +265,7 @@ static moments annealed_moments(const char *name, int steps_per_level, double et
 {
     enum { LEVELS = 40 };
     gauss g = { make_schedule("geometric", LEVELS),
-                plain_config(name, LEVELS, (size_t)(LEVELS * steps_per_level) + 2) };
+                plain_config(name, LEVELS, (size_t)(LEVELS * steps_per_level) + 2), NULL };
     const double least = mcvd_schedule_level(g.sched, 0).s;
 
     g.config.steps_per_level = steps_per_level;
@@ -296,7 +305,7 @@ static void test_consistent_annealed_sampling_recovers_the_data(void **state)
 /* The corrector's step depends on norms, so pc is not affine: many values. */
 static moments sampled_moments(const char *kind, int num_steps)
 {
-    gauss g = { make_schedule(kind, 1000), plain_config("pc", num_steps, MANY) };
+    gauss g = { make_schedule(kind, 1000), plain_config("pc", num_steps, MANY), NULL };
     mcvd_noise_philox noise = { .seed = 7 };
     const mcvd_level l = mcvd_schedule_level(g.sched, 999);
     float *x = malloc(MANY * sizeof *x);
@@ -341,6 +350,132 @@ static void test_predictor_corrector_recovers_the_data(void **state)
     }
 }
 
+/* ---- Covariance ----------------------------------------------------------------------------- */
+
+/* Values 2 i and 2 i + 1 are a pair N(mu, C); C has these variances along (1, 1) and (1, -1). */
+static const double wide = 0.36;
+static const double narrow = 0.04;
+
+/* x0 = mu + a C (a^2 C + s^2)^-1 (x - a mu) */
+static mcvd_status pair_denoiser(void *user, const float *x_t, const double *t, size_t batch,
+                                 float *out)
+{
+    const gauss *g = user;
+    const mcvd_level l = level_at(g, t[0]);
+    const double of_sum = l.a * wide / (l.a * l.a * wide + l.s * l.s);
+    const double of_difference = l.a * narrow / (l.a * l.a * narrow + l.s * l.s);
+
+    for (size_t i = 0; i < batch * g->config.numel; i += 2) {
+        const double first = (double)x_t[i] - l.a * mu;
+        const double second = (double)x_t[i + 1] - l.a * mu;
+        const double sum = of_sum * 0.5 * (first + second);
+        const double difference = of_difference * 0.5 * (first - second);
+        out[i] = (float)(mu + sum + difference);
+        out[i + 1] = (float)(mu + sum - difference);
+    }
+    return MCVD_OK;
+}
+
+/* From standard normal values to the pairs at level l. */
+static void correlate(float *x, size_t n, mcvd_level l)
+{
+    const double of_sum = sqrt(0.5 * (l.a * l.a * wide + l.s * l.s));
+    const double of_difference = sqrt(0.5 * (l.a * l.a * narrow + l.s * l.s));
+
+    for (size_t i = 0; i < n; i += 2) {
+        const double sum = of_sum * (double)x[i];
+        const double difference = of_difference * (double)x[i + 1];
+        x[i] = (float)(l.a * mu + sum + difference);
+        x[i + 1] = (float)(l.a * mu + sum - difference);
+    }
+}
+
+/* Draw k is (1, 0) at pair 2 k + 3, (0, 1) at the next one and 0 elsewhere. */
+static mcvd_status impulse_pairs(void *user, size_t draw_index, float *out, size_t batch,
+                                 size_t numel)
+{
+    const size_t first = 2 * (2 * draw_index + 3);
+
+    (void)user;
+    CHECK_EQ(batch, 1);
+    CHECK_TRUE(first + 3 < numel);
+    memset(out, 0, numel * sizeof *out);
+    out[first] = out[first + 3] = 1.0f;
+    return MCVD_OK;
+}
+
+typedef struct covariance {
+    double mean[2];
+    double c[3]; /* c00, c11, c01 */
+} covariance;
+
+/* Exact, like affine_moments: pair 0 is the answer to the mean start, pairs 1 and 2 are the
+ * responses to its two normal values, the others those to every draw. */
+static covariance exact_covariance(const char *name, const char *kind, int num_steps)
+{
+    const size_t numel = 2 * (2 * (size_t)num_steps + 3);
+    gauss g = { make_schedule(kind, 1000), plain_config(name, num_steps, numel), pair_denoiser };
+    float *x = calloc(numel, sizeof *x);
+
+    CHECK_TRUE(x != NULL);
+    g.config.denoise = false;
+    g.config.spacing = mcvd_sampler_own_spacing(name);
+    x[2] = x[5] = 1.0f;
+    correlate(x, numel, first_level(&g));
+    run(&g, impulse_pairs, NULL, x);
+    covariance v = { { (double)x[0], (double)x[1] }, { 0.0, 0.0, 0.0 } };
+    for (size_t i = 2; i < numel; i += 2) {
+        const double first = (double)x[i] - v.mean[0];
+        const double second = (double)x[i + 1] - v.mean[1];
+        v.c[0] += first * first;
+        v.c[1] += second * second;
+        v.c[2] += first * second;
+    }
+    free(x);
+    mcvd_schedule_free(&g.sched);
+    return v;
+}
+
+/* The tolerance of test_affine_samplers_recover_the_data, and another 1e-4 for s^2 = 1.1e-4 of
+ * u = 1e-3, where euler-maruyama stops. */
+static void check_covariance(const char *name, const char *kind, int num_steps)
+{
+    const double diagonal = 0.5 * (wide + narrow);
+    const double c[] = { diagonal, diagonal, 0.5 * (wide - narrow) };
+    const covariance coarse = exact_covariance(name, kind, num_steps);
+    const covariance fine = exact_covariance(name, kind, 2 * num_steps);
+
+    print_message("%-18s %-9s C %.5f %.5f %.5f\n", name, kind, fine.c[0], fine.c[1], fine.c[2]);
+    for (int i = 0; i < 2; i++)
+        CHECK_CLOSE(fine.mean[i], mu, 1.5 * fabs(fine.mean[i] - coarse.mean[i]) + 1e-4);
+    for (int i = 0; i < 3; i++) {
+        const double error = 1.5 * fabs(fine.c[i] - coarse.c[i]) + 2e-4;
+        CHECK_TRUE(error < 0.02);
+        CHECK_CLOSE(fine.c[i], c[i], error);
+    }
+}
+
+/* The Langevin methods settle beside C by their step size: their variances are checked above. */
+static void test_samplers_recover_a_covariance(void **state)
+{
+    static const struct {
+        const char *name;
+        int num_steps;
+    } cases[] = {
+        { "ddpm", 250 },           { "dpm++2m-sde", 100 },
+        { "euler-maruyama", 250 }, { "reverse-diffusion", 250 },
+        { "ddim", 250 },           { "pndm", 100 },
+        { "euler", 250 },          { "heun", 50 },
+        { "dpm++2m", 50 },         { "unipc", 50 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        check_covariance(cases[i].name, "linear", cases[i].num_steps);
+        check_covariance(cases[i].name, "geometric", cases[i].num_steps);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -349,6 +484,7 @@ int main(void)
         cmocka_unit_test(test_langevin_recovers_the_data),
         cmocka_unit_test(test_consistent_annealed_sampling_recovers_the_data),
         cmocka_unit_test(test_predictor_corrector_recovers_the_data),
+        cmocka_unit_test(test_samplers_recover_a_covariance),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
