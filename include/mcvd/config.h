@@ -126,7 +126,7 @@ typedef struct mcvd_sampling_config {
                                       * ddim, pndm of FPNDM, langevin or cas of SMLD */
     char spacing[MCVD_CONFIG_TEXT];  /* one of MCVD_SPACING_NAMES; "": the method's own */
     double eta;                      /* share of noise in [0, 1]; -1: the method's own */
-    char variance[MCVD_CONFIG_TEXT]; /* ddpm: small (posterior) | large (forward step) */
+    char variance[MCVD_CONFIG_TEXT]; /* ddpm, ddim: small (posterior) | large */
     bool recompute_eps;              /* ddpm, ddim: eps follows the clipped frames */
     double dynamic_clip;             /* quantile in (0, 1) of the dynamic clip; 0: off */
     int64_t corrector_steps;         /* pc */

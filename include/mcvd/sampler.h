@@ -61,7 +61,8 @@ typedef struct mcvd_sampler_config {
                         * ddpm; euler-maruyama: 0 is the probability flow, 1 the reverse SDE;
                         * < 0: the method's own, 0 and 1 */
     bool sigma_hat;    /* ddim: the larger noise, that of just_beta, direction of eta = 1 */
-    bool just_beta;    /* ddpm: the variance of the forward step instead of that of the posterior */
+    bool just_beta;    /* ddpm: the variance of the forward step instead of that of the posterior;
+                        * no effect in ddim, refused elsewhere */
     bool same_noise;   /* the start noise serves in every step */
     double frac_steps; /* (0, 1]: only the last part of the steps; 1 is all */
     double t_min;      /* > 0: noise x again and start later: levels with label < t_min T are left

@@ -162,7 +162,7 @@ static const mcvdi_option rows[] = {
          "ddim: 0 deterministic, 1 like ddpm; euler-maruyama: 0 the ODE, 1 the SDE; -1: the "
          "sampler's own, 0 and 1"),
     CHOICE(sampling, variance, "small", "small|large",
-           "ddpm: noise of the posterior or of the forward step"),
+           "ddpm, ddim: noise of the posterior or of the forward step"),
     BOOL(sampling, recompute_eps, "false", "ddpm, ddim: eps follows the clipped frames"),
     REAL(sampling, dynamic_clip, "0", 0, 0.999999,
          "clip at this quantile of the pixels where it is above 1; 0: off"),

@@ -165,6 +165,10 @@ static mcvd_status check_method(const mcvd_sampler_config *c, const mcvdi_sample
     if (!(method->processes >> process & 1u))
         return mcvdi_fail(MCVD_E_CONFIG, "sampler %s does not suit a %s process", method->name,
                           mcvd_process_word(process));
+    if (c->just_beta && method != &mcvdi_sampler_ddpm && method != &mcvdi_sampler_ddim)
+        return mcvdi_fail(MCVD_E_CONFIG,
+                          "sampler %s has no choice of variance; ddpm and ddim have one",
+                          method->name);
     if (c->eta > 0.0 && !method->takes_eta)
         return mcvdi_fail(MCVD_E_CONFIG, "sampler %s takes no eta, found %g; ddim does",
                           method->name, c->eta);

@@ -62,6 +62,7 @@ mcvd_sampler_config mcvd_sampler_config_of(const mcvd_config *config)
         c.denoise_label = MCVD_DENOISE_COUNT_LABEL;
     c.eta = s->eta;
     c.just_beta = strcmp(s->variance, "large") == 0;
+    c.sigma_hat = c.just_beta && strcmp(c.name, "ddim") == 0;
     c.t_min = s->init_prev_t;
     c.corrector_steps = (int)s->corrector_steps;
     c.corrector_snr = s->corrector_snr;

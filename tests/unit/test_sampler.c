@@ -350,6 +350,10 @@ static void test_bad_configurations_are_refused(void **state)
     (void)state;
     CHECK_REFUSED(name, "rk45", MCVD_E_CONFIG, "rk45");
     CHECK_REFUSED(name, NULL, MCVD_E_CONFIG, "ddpm");
+    fixture euler = fixture_make("euler", 10, 1);
+    euler.config.just_beta = true;
+    check_refused(&euler, MCVD_E_CONFIG, "variance");
+    fixture_end(&euler);
     CHECK_REFUSED(prediction, "noise", MCVD_E_CONFIG, "noise");
     CHECK_REFUSED(denoise_label, (mcvd_denoise_label)7, MCVD_E_CONFIG, "denoise_label");
     CHECK_REFUSED(max_batch, 0, MCVD_E_RANGE, "0 samples");
