@@ -3,7 +3,7 @@ mcvd_add_test(NAME system_trainer SOURCES system/test_trainer.c
 mcvd_add_test(NAME system_train_run SOURCES system/test_train_run.c
     AREAS train model data video ops graph diffusion core TIMEOUT 600)
 mcvd_add_test(NAME system_objectives SOURCES system/test_objectives.c
-    AREAS train rollout model data video ops graph diffusion core TIMEOUT 600)
+    AREAS train rollout model data video ops graph diffusion core TIMEOUT 600 LABELS slow)
 mcvd_add_test(NAME system_distill SOURCES system/test_distill.c
     AREAS train model data video ops graph diffusion core TIMEOUT 600)
 set_tests_properties(system_distill PROPERTIES ENVIRONMENT OMP_NUM_THREADS=1)
