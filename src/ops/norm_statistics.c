@@ -220,3 +220,29 @@ void mcvdi_norm_sweep(const mcvdi_node *node, const mcvdi_norm_plan *p,
         sweep_sample(node, sweeps, &s);
     }
 }
+
+void mcvdi_norm_set_backward_coefs(const mcvdi_node *node, const mcvdi_norm_sample *s,
+                                   double (*gain)(const mcvdi_node *node, size_t n, size_t i))
+{
+    const mcvdi_norm_plan *p = s->plan;
+    const size_t width = p->c / p->groups;
+    const double count = (double)(p->rows * width);
+    const double *stats = mcvdi_norm_saved(node, p, s->n);
+
+    mcvdi_norm_add_parts(s);
+    for (size_t g = 0; g < p->groups; g++) {
+        const double mean = stats[2 * g];
+        const double rstd = stats[2 * g + 1];
+        double m1 = 0.0;
+        double m2 = 0.0;
+        for (size_t i = g * width; i < (g + 1) * width; i++) {
+            const double of_group = gain(node, s->n, i);
+            m1 += of_group * s->sums[i] / count;
+            m2 += of_group * s->sums[p->c + i] / count;
+        }
+        for (size_t i = g * width; i < (g + 1) * width; i++) {
+            mcvdi_norm_set_coef(s, 4, i, -rstd * rstd * m2);
+            mcvdi_norm_set_coef(s, 5, i, rstd * (rstd * mean * m2 - m1));
+        }
+    }
+}

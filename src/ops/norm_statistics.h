@@ -75,4 +75,9 @@ typedef struct mcvdi_norm_sweeps {
 void mcvdi_norm_sweep(const mcvdi_node *node, const mcvdi_norm_plan *plan,
                       const mcvdi_norm_sweeps *sweeps);
 
+/* With the backward sums S1, S2 of a sample's channels, M1 = sum over a group of gain S1 / m and M2
+ * of gain S2 / m become coefficients 4 and 5, u and v of dx = .. + u x + v. */
+void mcvdi_norm_set_backward_coefs(const mcvdi_node *node, const mcvdi_norm_sample *s,
+                                   double (*gain)(const mcvdi_node *node, size_t n, size_t i));
+
 #endif
