@@ -29,13 +29,10 @@ static mcvdi_move posterior(const mcvdi_step *step, bool just_beta)
 static mcvd_status ddpm_step(mcvdi_run *run, const mcvdi_step *step)
 {
     const mcvdi_move move = posterior(step, run->config->just_beta);
-    const mcvdi_point here = { run->x, step->t, step->level };
-    const mcvd_status st = mcvdi_run_predict(run, &here);
+    const mcvd_status st =
+        mcvdi_run_estimate_clipped(run, step, run->config->recompute_eps_after_clip);
 
-    if (st < 0)
-        return st;
-    mcvdi_run_clip(run, &here, run->config->recompute_eps_after_clip);
-    return mcvdi_run_move(run, &move);
+    return st < 0 ? st : mcvdi_run_move(run, &move);
 }
 
 const mcvdi_sampler_method mcvdi_sampler_ddpm = {

@@ -11,8 +11,6 @@
 
 #include <string.h>
 
-static const double least_log_snr = -5.1; /* S = 164, twice where Karras et al. start */
-
 static mcvd_status heun_step(mcvdi_run *run, const mcvdi_step *step)
 {
     const mcvd_level from = step->level;
@@ -27,7 +25,7 @@ static mcvd_status heun_step(mcvdi_run *run, const mcvdi_step *step)
     memcpy(start, run->x, run->n * sizeof *start);
     memcpy(slope, run->eps, run->n * sizeof *slope);
     st = mcvdi_run_move(run, &euler);
-    if (st < 0 || step->is_last || mcvdi_log_snr(from) < least_log_snr)
+    if (st < 0 || step->is_last || mcvdi_log_snr(from) < MCVDI_LEAST_LOG_SNR)
         return st;
     const mcvdi_point there = { run->x, step->t_next, to };
     st = mcvdi_run_predict(run, &there);

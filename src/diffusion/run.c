@@ -103,14 +103,19 @@ void mcvdi_run_clip(mcvdi_run *run, const mcvdi_point *point, bool recompute)
         run->eps[i] = (point->x[i] - a * run->x0[i]) * inverse_s;
 }
 
-mcvd_status mcvdi_run_estimate(mcvdi_run *run, const mcvdi_step *step)
+mcvd_status mcvdi_run_estimate_clipped(mcvdi_run *run, const mcvdi_step *step, bool recompute)
 {
     const mcvdi_point here = { run->x, step->t, step->level };
     const mcvd_status st = mcvdi_run_predict(run, &here);
 
     if (st >= 0)
-        mcvdi_run_clip(run, &here, true);
+        mcvdi_run_clip(run, &here, recompute);
     return st;
+}
+
+mcvd_status mcvdi_run_estimate(mcvdi_run *run, const mcvdi_step *step)
+{
+    return mcvdi_run_estimate_clipped(run, step, true);
 }
 
 /* --- noise and moves --- */

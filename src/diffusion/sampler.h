@@ -109,7 +109,10 @@ mcvd_status mcvdi_run_guide(mcvdi_run *run, const mcvdi_point *point);
 /* Clip run->x0 as the configuration says; recompute: make run->eps agree with it. */
 void mcvdi_run_clip(mcvdi_run *run, const mcvdi_point *point, bool recompute);
 
-/* The two together at run->x and the level of the step, eps made to agree. */
+/* The two together at run->x and the level of the step. */
+mcvd_status mcvdi_run_estimate_clipped(mcvdi_run *run, const mcvdi_step *step, bool recompute);
+
+/* The same, eps made to agree. */
 mcvd_status mcvdi_run_estimate(mcvdi_run *run, const mcvdi_step *step);
 
 /* Fill run->noise for the next step. */
@@ -128,6 +131,9 @@ mcvd_status mcvdi_run_move(mcvdi_run *run, const mcvdi_move *move);
 /* y = a x + b z over the whole batch; y may be x or z. */
 void mcvdi_run_combine(const mcvdi_run *run, float *y, double a, const float *x, double b,
                        const float *z);
+
+/* Below this lambda there is nothing but noise: s / a = 164, twice where Karras et al. start. */
+#define MCVDI_LEAST_LOG_SNR (-5.1)
 
 /* lambda = log(a / s); infinite at the two ends. */
 double mcvdi_log_snr(mcvd_level level);

@@ -73,15 +73,13 @@ static int nearest_log_snr(const mcvd_schedule *sched, double lambda)
     return above <= below ? low : high;
 }
 
-/* Far out there is nothing but noise, and the cosine schedule reaches -17 or, rescaled, no end. */
-static const double least_log_snr = -5.1;
-
+/* From MCVDI_LEAST_LOG_SNR on: the cosine schedule reaches -17 or, rescaled, no end. */
 static void log_snr(int *t, int num_steps, const mcvd_schedule *sched)
 {
     const int num_timesteps = mcvd_schedule_num_timesteps(sched);
     const double clean = mcvdi_log_snr(mcvd_schedule_level(sched, 0));
     const double noisy =
-        fmax(mcvdi_log_snr(mcvd_schedule_level(sched, num_timesteps - 1)), least_log_snr);
+        fmax(mcvdi_log_snr(mcvd_schedule_level(sched, num_timesteps - 1)), MCVDI_LEAST_LOG_SNR);
 
     for (int i = 0; i < num_steps; i++) {
         const double share = num_steps > 1 ? (double)i / (num_steps - 1) : 0.0;
