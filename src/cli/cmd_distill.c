@@ -203,8 +203,7 @@ static mcvd_status check_sets(const mcvdi_arg_list *sets)
 static mcvd_status begin_with(const distill_args *a, char *path, size_t bytes, mcvd_config *config)
 {
     mcvd_model *model = NULL;
-    mcvd_status st =
-        a->model ? mcvdi_path(path, bytes, "%s", a->model) : mcvdi_default_model(path, bytes);
+    mcvd_status st = mcvdi_model_path(path, bytes, a->model);
 
     if (st >= 0)
         st = mcvd_model_load(&model, path, NULL);

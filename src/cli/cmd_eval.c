@@ -159,12 +159,8 @@ static mcvd_status find_benchmark(eval_run *r)
 
 static mcvd_status load_model(eval_run *r)
 {
-    mcvd_status st = MCVD_OK;
+    mcvd_status st = mcvdi_model_path(r->model_path, sizeof r->model_path, r->a.model);
 
-    if (r->a.model)
-        st = mcvdi_path(r->model_path, sizeof r->model_path, "%s", r->a.model);
-    else
-        st = mcvdi_default_model(r->model_path, sizeof r->model_path);
     if (st >= 0)
         st = mcvdi_model_load(&r->model, r->model_path, r->a.config_file);
     if (st < 0)

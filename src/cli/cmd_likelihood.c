@@ -158,12 +158,8 @@ typedef struct likelihood_run {
 static mcvd_status load_model(likelihood_run *r)
 {
     static const char *const keys[] = { "data.resize=", "data.frame_step=" };
-    mcvd_status st = MCVD_OK;
+    mcvd_status st = mcvdi_model_path(r->model_path, sizeof r->model_path, r->a.model);
 
-    if (r->a.model)
-        st = mcvdi_path(r->model_path, sizeof r->model_path, "%s", r->a.model);
-    else
-        st = mcvdi_default_model(r->model_path, sizeof r->model_path);
     if (st >= 0)
         st = mcvdi_model_load(&r->model, r->model_path, r->a.config_file);
     if (st < 0)

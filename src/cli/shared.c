@@ -47,12 +47,14 @@ mcvd_status mcvdi_shared_path(char *path, size_t bytes, const char *name)
                           name, MCVD_SHARE_FOLDER);
 }
 
-mcvd_status mcvdi_default_model(char *path, size_t bytes)
+mcvd_status mcvdi_model_path(char *path, size_t bytes, const char *named)
 {
-    const char *named = getenv("MCVD_MODEL");
+    const char *usual = getenv("MCVD_MODEL");
 
-    if (named && *named)
+    if (named)
         return mcvdi_path(path, bytes, "%s", named);
+    if (usual && *usual)
+        return mcvdi_path(path, bytes, "%s", usual);
     const mcvd_status st = mcvdi_shared_path(path, bytes, shipped_model);
     return st < 0 ? mcvdi_cli_fail(MCVD_E_MODEL, "no model: give --model FILE or set MCVD_MODEL "
                                                  "(the shipped one is not installed)")

@@ -13,8 +13,9 @@
  */
 mcvd_status mcvdi_shared_path(char *path, size_t bytes, const char *name);
 
-/* The model that is used when none is named: $MCVD_MODEL, or the shipped one. */
-mcvd_status mcvdi_default_model(char *path, size_t bytes);
+/* The model to use: `named`, the value of --model, or where that is NULL $MCVD_MODEL, or the
+ * shipped one. */
+mcvd_status mcvdi_model_path(char *path, size_t bytes, const char *named);
 
 /* Folders that may hold the full MNIST files: $MCVD_DATA/mnist, data/mnist, and that of the source
  * tree of a build. */
