@@ -7,6 +7,7 @@
 #include <mcvd/data.h>
 #include <mcvd/distill.h>
 #include <mcvd/export.h>
+#include <mcvd/features.h>
 #include <mcvd/footprint.h>
 #include <mcvd/import.h>
 #include <mcvd/likelihood.h>
