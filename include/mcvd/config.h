@@ -77,6 +77,7 @@ typedef struct mcvd_model_config {
     bool ema_warmup; /* ours: forget the initial weights quickly; off in the reference */
     char prediction[MCVD_CONFIG_TEXT]; /* ours: eps | v | x0 | score | flow: the output */
     int64_t space_to_depth;            /* ours: s: the U-Net works on s x s pixel cells; 1 is off */
+    int64_t action_dim; /* ours: A numbers per frame, the actions of a robot; 0: none */
 } mcvd_model_config;
 
 typedef struct mcvd_training_config {
@@ -144,6 +145,9 @@ typedef struct mcvd_config {
     mcvd_optim_config optim;
     mcvd_sampling_config sampling;
 } mcvd_config;
+
+/** Actions of a window, model.action_dim * (past + current + future frames); 0 without. */
+MCVD_API size_t mcvd_config_window_actions(const mcvd_config *config);
 
 /** All defaults. */
 MCVD_API void mcvd_config_default(mcvd_config *config);

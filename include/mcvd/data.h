@@ -103,6 +103,9 @@ MCVD_API size_t mcvd_dataset_num_test_clips(const mcvd_dataset *dataset);
  */
 MCVD_API mcvd_status mcvd_dataset_window(mcvd_dataset *dataset, uint64_t index, uint8_t *clip);
 
+/** Numbers per frame beside the picture, the actions of a robot; 0 where there are none. */
+MCVD_API size_t mcvd_dataset_action_dim(const mcvd_dataset *dataset);
+
 /** Calls fn once per kind of dataset: name and one line of help. */
 typedef void (*mcvd_dataset_list_fn)(void *user, const char *name, const char *help);
 MCVD_API void mcvd_dataset_list(mcvd_dataset_list_fn fn, void *user);
@@ -130,6 +133,7 @@ typedef struct mcvd_batch {
     const int32_t *cond_mask;   /* [B]  1 = the past is given, 0 = masked */
     const int32_t *future_mask; /* [B]  1 = the future is given, 0 = masked or there is none */
     const uint8_t *frames;      /* [B, P+F+U, H, W, C]  the same windows before masking */
+    const float *actions;       /* [B, P+F+U, A]; NULL unless asked for */
 } mcvd_batch;
 
 typedef struct mcvd_loader mcvd_loader;
@@ -140,6 +144,7 @@ typedef struct mcvd_loader_config {
     size_t num_workers;  /* threads; 0: batches are made inside mcvd_loader_next */
     size_t num_prefetch; /* batches made ahead; 0: 2 per worker. Memory: num_prefetch + 1 batches */
     uint64_t first_step; /* the first batch is that of this step: resume */
+    bool actions;        /* batches bring the actions of their windows */
 } mcvd_loader_config;
 
 /** Batch 1, seed 0, as many workers as data.num_workers of the dataset, step 0. */

@@ -83,6 +83,7 @@ typedef struct mcvd_network_input {
                                 when the model has no conditioning frames */
     const float *cond_mask;  /* [B] 1 = past given, 0 = masked; NULL: all 1. Read by cond_emb */
     const float *cond_noise; /* like cond; noise_in_cond models only */
+    const float *actions;    /* [B, P + F + U, A] of the frames of the window, action_dim only */
 } mcvd_network_input;
 
 /**
@@ -93,7 +94,7 @@ typedef struct mcvd_network_input {
  * another cond, and not with no_reuse.
  *
  * Allocates nothing. One call at a time per network.
- * @return MCVD_OK, MCVD_E_STATE (cond or cond_noise missing or unexpected),
+ * @return MCVD_OK, MCVD_E_STATE (cond, cond_noise or actions missing or unexpected),
  *         MCVD_E_RANGE (t outside (-1, 2T - 1), which is as far as the reference's labels T - 1 - t
  *         reach; with noise_in_cond: t that is no whole number in [0, T)), MCVD_E_UNSUPPORTED
  */

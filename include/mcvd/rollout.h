@@ -129,12 +129,28 @@ MCVD_API mcvd_status mcvd_rollout_begin_each(mcvd_rollout *rollout, uint64_t fir
                                              const float *const *past, const float *const *future);
 
 /**
+ * Actions of the trajectories, for models with model.action_dim, after begin and before the first
+ * block. Rows are frames in time order. For predict, generate and interp row 0 belongs to the first
+ * past frame and the predicted frames follow; for predict-past the last row belongs to the last
+ * future frame. Windows that reach beyond the rows use the first or the last one again.
+ * @param actions  [num_frames, A], read until the last block is made
+ * @return MCVD_OK, MCVD_E_STATE (no model of actions, not begun), MCVD_E_RANGE (no frame)
+ */
+MCVD_API mcvd_status mcvd_rollout_set_actions(mcvd_rollout *rollout, const float *actions,
+                                              size_t num_frames);
+
+/** The same with actions of its own for every trajectory: [samples] pointers to [num_frames, A]. */
+MCVD_API mcvd_status mcvd_rollout_set_actions_each(mcvd_rollout *rollout,
+                                                   const float *const *actions, size_t num_frames);
+
+/**
  * The next block: num_frames frames of every trajectory, in time order inside the block. Blocks of
  * predict-past come nearest first: block 0 ends where the known future begins.
  * @param frames  [samples, num_frames, H, W, C], output; about [-1, 1], not cut, since the next
  * block is conditioned on what the sampler made
  * @return MCVD_OK, MCVD_E_INTERRUPTED, MCVD_E_NONFINITE, MCVD_E_RANGE (MCVD_ROLLOUT_MAX_BLOCKS
- *         done), MCVD_E_STATE (mcvd_rollout_begin was not called since create or a failure)
+ *         done), MCVD_E_STATE (mcvd_rollout_begin was not called since create or a failure; a
+ *         model of actions has none)
  *
  * Allocates nothing.
  */

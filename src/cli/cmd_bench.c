@@ -130,7 +130,7 @@ typedef struct bench_job {
     int bursts;
     mcvd_trainer *trainer; /* train */
     mcvd_batch clips;
-    float *frames, *cond, *noise, *out;
+    float *frames, *cond, *noise, *actions, *out;
     double *t;
     int32_t *masks;
     size_t num_params;
@@ -148,6 +148,7 @@ static void free_job(bench_job *job)
     free(job->frames);
     free(job->cond);
     free(job->noise);
+    free(job->actions);
     free(job->out);
     free(job->t);
     free(job->masks);
@@ -185,21 +186,24 @@ static mcvd_status make_inputs(bench_job *job)
     job->frames = random_frames(numel, 0);
     job->cond = random_frames(cond_numel, 1);
     job->noise = random_frames(cond_numel, 2);
+    job->actions = random_frames(job->batch * mcvd_config_window_actions(&job->config), 3);
     job->out = malloc(numel * sizeof *job->out);
     job->t = calloc(job->batch, sizeof *job->t);
     job->masks = calloc(job->batch, sizeof *job->masks);
-    if (!job->frames || !job->cond || !job->noise || !job->out || !job->t || !job->masks)
+    if (!job->frames || !job->cond || !job->noise || !job->actions || !job->out || !job->t ||
+        !job->masks)
         return mcvdi_cli_fail(MCVD_E_NOMEM, "inputs of %zu samples: out of memory", job->batch);
     for (size_t i = 0; i < job->batch; i++) {
         job->t[i] = (double)((size_t)(job->config.model.num_classes - 1) * (i + 1) / job->batch);
         job->masks[i] = 1;
     }
-    job->in = (mcvd_network_input) { .x = job->frames,
-                                     .t = job->t,
-                                     .cond = cond_numel ? job->cond : NULL,
-                                     .cond_noise = cond_numel && job->config.model.noise_in_cond
-                                                       ? job->noise
-                                                       : NULL };
+    job->in = (mcvd_network_input) {
+        .x = job->frames,
+        .t = job->t,
+        .cond = cond_numel ? job->cond : NULL,
+        .cond_noise = cond_numel && job->config.model.noise_in_cond ? job->noise : NULL,
+        .actions = job->config.model.action_dim ? job->actions : NULL
+    };
     job->clips = (mcvd_batch) { .batch_size = job->batch,
                                 .image_size = (size_t)d->image_size,
                                 .channels = (size_t)d->channels,
@@ -209,7 +213,8 @@ static mcvd_status make_inputs(bench_job *job)
                                 .x0 = job->frames,
                                 .cond = cond_numel ? job->cond : NULL,
                                 .cond_mask = job->masks,
-                                .future_mask = job->masks };
+                                .future_mask = job->masks,
+                                .actions = job->in.actions };
     return MCVD_OK;
 }
 
@@ -264,6 +269,8 @@ static mcvd_status make_rollout(bench_job *job, const bench_args *a)
     mcvd_status st = mcvd_rollout_create_on(&job->rollout, job->network, &job->config, &rc);
     if (st >= 0)
         st = mcvd_rollout_begin(job->rollout, job->cond, job->cond + past);
+    if (st >= 0 && job->in.actions)
+        st = mcvd_rollout_set_actions(job->rollout, job->actions, 1);
     if (st < 0)
         return st;
     job->calls = mcvd_rollout_num_calls(job->rollout);

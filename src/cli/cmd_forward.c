@@ -71,6 +71,7 @@ static const mcvdi_arg_table table = {
     "  cond        F32 [B, K*C, H, W]  past, then future frames in [-1, 1]; masked frames are 0\n"
     "  cond_mask   I32, I64 or F32 [B] 1: past given, 0: masked (model.cond_emb; default 1)\n"
     "  cond_noise  F32, like cond      noise of the given frames (model.noise_in_cond)\n"
+    "  actions     F32 [B, P+F+U, A]   numbers beside the frames (model.action_dim)\n"
     "and is read no further. OUT gets `out`, F32 like x.",
     args,
     sizeof args / sizeof args[0],
@@ -87,7 +88,7 @@ typedef struct forward_job {
     size_t batch, height, width;
     size_t channels;      /* of x */
     size_t cond_channels; /* 0: no given frames */
-    float *x, *cond, *cond_noise, *cond_mask, *out;
+    float *x, *cond, *cond_noise, *cond_mask, *actions, *out;
     double *t;
     mcvd_safetensors_entry *entries; /* of OUT; [0] is out */
     float **copies;                  /* data of entries */
@@ -104,6 +105,7 @@ static void free_job(forward_job *job)
     free(job->cond);
     free(job->cond_noise);
     free(job->cond_mask);
+    free(job->actions);
     free(job->out);
     free(job->t);
     mcvd_network_free(&job->network);
@@ -253,6 +255,31 @@ static mcvd_status read_cond(forward_job *job)
     return MCVD_OK;
 }
 
+static mcvd_status read_actions(forward_job *job)
+{
+    const mcvd_config *config = mcvd_model_get_config(job->model);
+    const size_t dim = (size_t)config->model.action_dim;
+    const size_t numel = mcvd_config_window_actions(config);
+    const size_t shape[] = { job->batch, dim ? numel / dim : 0, dim };
+    const mcvd_tensor expected = mcvd_tensor_view(MCVD_F32, NULL, 3, shape);
+    mcvd_tensor tensor;
+
+    if (!dim)
+        return MCVD_OK;
+    const mcvd_status st = find(job, "actions", "F32", &expected, &tensor);
+    if (st < 0)
+        return st;
+    for (size_t i = 0; i < job->batch * numel; i++)
+        if (!isfinite(((const float *)tensor.data)[i]))
+            return mcvdi_cli_fail(MCVD_E_INPUT, "%s: tensor 'actions': element %zu is not finite",
+                                  job->path, i);
+    job->actions = malloc(job->batch * numel * sizeof *job->actions);
+    if (!job->actions)
+        return no_memory(job);
+    memcpy(job->actions, tensor.data, job->batch * numel * sizeof *job->actions);
+    return MCVD_OK;
+}
+
 /* Batch, height and width are those of x; its channels are the model's. */
 static mcvd_status read_sizes(forward_job *job)
 {
@@ -292,6 +319,8 @@ static mcvd_status read_input(forward_job *job)
         st = read_labels(job);
     if (st >= 0)
         st = read_cond(job);
+    if (st >= 0)
+        st = read_actions(job);
     return st < 0 ? st : read_mask(job);
 }
 
@@ -344,7 +373,8 @@ static mcvd_status compute(forward_job *job, bool stages)
                                     .t = job->t,
                                     .cond = job->cond,
                                     .cond_mask = job->cond_mask,
-                                    .cond_noise = job->cond_noise };
+                                    .cond_noise = job->cond_noise,
+                                    .actions = job->actions };
     const size_t n = job->batch * job->channels * job->height * job->width;
 
     mcvd_status st = mcvd_network_create(&job->network, job->model, &nc);

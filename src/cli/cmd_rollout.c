@@ -29,6 +29,7 @@ typedef struct rollout_args {
     const char *start;
     const char *guidance;
     const char *inpaint;
+    const char *actions;
     const char *out;
     int64_t frames;
     int64_t factor;
@@ -106,6 +107,12 @@ static const mcvdi_arg args[] = {
       .help = "inpaint: take each denoising step N times, so that new pixels fit the known ones; "
               "default: the model's own, else 8 where the sampler can",
       .offset = offsetof(rollout_args, repeats) },
+    { .name = "--actions",
+      .type = MCVDI_ARG_TEXT,
+      .value = "FILE",
+      .help = "for models with model.action_dim: a line of that many numbers per frame, from the "
+              "first known frame on (predict-past: up to the last one)",
+      .offset = offsetof(rollout_args, actions) },
     { .name = "--out",
       .short_name = "-o",
       .type = MCVDI_ARG_TEXT,
@@ -558,8 +565,28 @@ static void warn_masks(const rollout_run *r)
                                             : "all of them are the input's");
 }
 
+/* Rows of actions belong to frames; new frames between them have none of their own. */
+static mcvd_status read_actions(rollout_run *r)
+{
+    const size_t dim = (size_t)r->config.model.action_dim;
+
+    if (!dim && r->a.actions)
+        return mcvdi_cli_fail(MCVD_E_USAGE, "--actions: %s takes no actions", r->model_path);
+    if (!dim)
+        return MCVD_OK;
+    if (!r->a.actions)
+        return mcvdi_cli_fail(MCVD_E_USAGE,
+                              "rollout: %s needs --actions FILE, %zu numbers per frame",
+                              r->model_path, dim);
+    if (r->a.factor)
+        return mcvdi_cli_fail(MCVD_E_USAGE, "--factor: frames between those of the input have no "
+                                            "actions");
+    return mcvdi_actions_read(&r->job.actions, r->a.actions, dim);
+}
+
 static void release(rollout_run *r)
 {
+    mcvdi_actions_release(&r->job.actions);
     rollout_job_release(&r->job);
     mcvdi_inpaint_close(&r->inpaint);
     mcvd_rollout_free(&r->job.rollout);
@@ -582,6 +609,8 @@ static mcvd_status run(rollout_run *r)
     if (st < 0)
         return st;
     st = apply_arguments(r);
+    if (st >= 0)
+        st = read_actions(r);
     if (st >= 0)
         st = name_output(r);
     if (st >= 0)

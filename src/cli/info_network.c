@@ -135,10 +135,11 @@ typedef struct timing {
     double later_s; /* with the same; the fastest */
 } timing;
 
-static mcvd_status time_calls(timing *t, mcvd_network *network, float *zeros, float *out)
+static mcvd_status time_calls(timing *t, mcvd_network *network, const float *actions, float *zeros,
+                              float *out)
 {
     const double timestep = 0.0;
-    const mcvd_network_input input = { .x = zeros, .t = &timestep };
+    const mcvd_network_input input = { .x = zeros, .t = &timestep, .actions = actions };
     mcvd_network_input with_cond = input;
 
     with_cond.cond = zeros;
@@ -168,7 +169,8 @@ static mcvd_status measure(mcvdi_info_answer *to, const mcvd_model *model)
     const size_t most =
         (size_t)(c->data.num_frames + c->data.num_frames_cond + c->data.num_frames_future);
     const double calls = calls_per_block(c);
-    float *frames = calloc(2 * most, pixels * sizeof *frames);
+    const size_t actions = mcvd_config_window_actions(c);
+    float *frames = calloc(2 * most * pixels + actions, sizeof *frames);
     mcvd_network *network = NULL;
     timing t = { 0 };
     mcvd_status st = MCVD_OK;
@@ -180,7 +182,8 @@ static mcvd_status measure(mcvdi_info_answer *to, const mcvd_model *model)
     if (st >= 0)
         st = mcvd_network_create(&network, model, &one);
     if (st >= 0)
-        st = time_calls(&t, network, frames, frames + most * pixels);
+        st = time_calls(&t, network, actions ? frames + 2 * most * pixels : NULL, frames,
+                        frames + most * pixels);
     if (st >= 0) {
         mcvdi_info_number(to, "first_call_s", t.first_s);
         mcvdi_info_number(to, "later_call_s", t.later_s);

@@ -50,14 +50,14 @@ static mcvd_status begin_forward(rollout_job *job)
     mcvd_status st = MCVD_OK;
 
     if (job->task == MCVD_TASK_GENERATE)
-        return mcvd_rollout_begin(job->rollout, NULL, NULL);
+        return rollout_job_begin(job, NULL, NULL, 0);
     if (job->start == -2) {
         st = rollout_job_input_length(job, &job->start);
         job->start = job->start > past ? job->start - past : 0;
     }
     if (st >= 0)
         st = read_known(job, job->start > 0 ? job->start : 0, past);
-    return st < 0 ? st : mcvd_rollout_begin(job->rollout, job->known_f, NULL);
+    return st < 0 ? st : rollout_job_begin(job, job->known_f, NULL, 0);
 }
 
 /* --- forwards, known pixels in the new frames --- */
@@ -262,7 +262,7 @@ mcvd_status rollout_job_backward(rollout_job *job)
     if (st >= 0)
         st = read_known(job, job->start, job->model->data.num_frames_future);
     if (st >= 0)
-        st = mcvd_rollout_begin(job->rollout, NULL, job->known_f);
+        st = rollout_job_begin(job, NULL, job->known_f, 0);
     if (st < 0)
         return st;
     FILE *spool = tmpfile();

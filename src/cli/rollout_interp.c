@@ -11,14 +11,15 @@ static uint8_t *known_at(const rollout_job *job, int64_t i)
     return job->known + (size_t)i * job->frame_bytes;
 }
 
-static mcvd_status begin_between(rollout_job *job)
+/* first: row of the actions that the first known frame has. */
+static mcvd_status begin_between(rollout_job *job, size_t first)
 {
     const size_t past = (size_t)job->model->data.num_frames_cond;
     const size_t known = past + (size_t)job->model->data.num_frames_future;
 
     mcvd_pixels_to_float(job->known_f, job->known, known * job->frame_bytes);
     const mcvd_status st =
-        mcvd_rollout_begin(job->rollout, job->known_f, job->known_f + past * job->frame_bytes);
+        rollout_job_begin(job, job->known_f, job->known_f + past * job->frame_bytes, first);
     return st < 0 ? st : rollout_job_next_block(job);
 }
 
@@ -110,7 +111,7 @@ static mcvd_status fill_gap(rollout_job *job, const uint8_t *hidden, int64_t g)
     mcvd_status st = job->inpaint ? show_hidden(job, hidden, g) : MCVD_OK;
 
     if (st >= 0)
-        st = begin_between(job);
+        st = begin_between(job, (size_t)(span_of(job, g + 1) - span_of(job, 1)));
 
     for (size_t f = 0; st >= 0 && f < (size_t)job->model->data.num_frames; f++)
         st = rollout_job_write_moment(job, f, hidden + f * job->frame_bytes);
@@ -209,7 +210,7 @@ static mcvd_status open_window(rollout_job *job, int64_t *left)
 static mcvd_status fill_between(rollout_job *job)
 {
     const int64_t num_frames = job->model->data.num_frames;
-    mcvd_status st = begin_between(job);
+    mcvd_status st = begin_between(job, 0);
 
     for (int64_t j = 1; st >= 0 && j < job->factor; j++) {
         /* position j / factor of the way, on the model's grid of F + 1 steps */

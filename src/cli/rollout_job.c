@@ -81,6 +81,20 @@ mcvd_status rollout_job_too_short(const rollout_job *job, int64_t needed)
                           every);
 }
 
+mcvd_status rollout_job_begin(rollout_job *job, const float *past, const float *future,
+                              size_t first)
+{
+    const mcvdi_actions *a = &job->actions;
+    const mcvd_status st = mcvd_rollout_begin(job->rollout, past, future);
+
+    if (st < 0 || !a->rows)
+        return st;
+    if (first >= a->rows)
+        return mcvdi_cli_fail(MCVD_E_INPUT, "%s: %zu rows of actions, frame %zu needs more",
+                              a->path, a->rows, first);
+    return mcvd_rollout_set_actions(job->rollout, a->values + first * a->dim, a->rows - first);
+}
+
 mcvd_status rollout_job_next_block(rollout_job *job)
 {
     const size_t frames = job->samples * (size_t)job->model->data.num_frames;

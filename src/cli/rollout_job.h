@@ -6,6 +6,7 @@
 #include <mcvd/rollout.h>
 #include <mcvd/video.h>
 
+#include "cli/actions_file.h"
 #include "cli/inpaint.h"
 #include "cli/rollout_view.h"
 
@@ -22,6 +23,7 @@ typedef struct rollout_job {
     int64_t factor; /* interp: frames per input frame; 0: fill gaps of the model's length */
     size_t samples;
     mcvdi_inpaint *inpaint;          /* known pixels of the new frames, or NULL */
+    mcvdi_actions actions;           /* of the frames from the first known one on, or none */
     bool plain;                      /* new frames only */
     rollout_view_config view_config; /* with_truth is decided here */
 
@@ -45,6 +47,9 @@ mcvd_status rollout_job_run(rollout_job *job);
 void rollout_job_release(rollout_job *job);
 
 /* For the files of the job. */
+/* Begin at known frames (NULL: none), with the actions of row `first` and later. */
+mcvd_status rollout_job_begin(rollout_job *job, const float *past, const float *future,
+                              size_t first);
 mcvd_status rollout_job_open_view(rollout_job *job, bool with_truth);
 /* Frames of the input after frame_step, counted by decoding it; not of a pipe. */
 mcvd_status rollout_job_input_length(const rollout_job *job, int64_t *length);

@@ -19,13 +19,14 @@ typedef struct samples {
     const mcvd_config *config;
     const mcvd_batch *batch;
     mcvd_task task;
-    size_t frame;         /* values of a frame */
-    size_t window_frames; /* past + current + future */
-    float *known;         /* [B, P + F + U] in [-1, 1] */
-    const float **past;   /* [B] */
-    const float **future; /* [B] */
-    float *made_f;        /* [B, F] */
-    uint8_t *made;        /* [B, F] */
+    size_t frame;          /* values of a frame */
+    size_t window_frames;  /* past + current + future */
+    float *known;          /* [B, P + F + U] in [-1, 1] */
+    const float **past;    /* [B] */
+    const float **future;  /* [B] */
+    const float **actions; /* [B] */
+    float *made_f;         /* [B, F] */
+    uint8_t *made;         /* [B, F] */
     const uint8_t **tiles;
 } samples;
 
@@ -58,6 +59,7 @@ static void release(samples *s)
     free(s->known);
     free(s->past);
     free(s->future);
+    free(s->actions);
     free(s->made_f);
     free(s->made);
     free(s->tiles);
@@ -71,10 +73,11 @@ static mcvd_status allocate(samples *s)
     s->known = calloc(b * s->window_frames, s->frame * sizeof(float));
     s->past = calloc(b, sizeof *s->past);
     s->future = calloc(b, sizeof *s->future);
+    s->actions = calloc(b, sizeof *s->actions);
     s->made_f = calloc(made, s->frame * sizeof(float));
     s->made = calloc(made, s->frame);
     s->tiles = calloc(2 * SHOWN_WINDOWS * s->window_frames, sizeof *s->tiles);
-    if (s->known && s->past && s->future && s->made_f && s->made && s->tiles)
+    if (s->known && s->past && s->future && s->actions && s->made_f && s->made && s->tiles)
         return MCVD_OK;
     return mcvdi_cli_fail(MCVD_E_NOMEM, "samples: out of memory for %zu windows", b);
 }
@@ -87,6 +90,8 @@ static void set_known(samples *s)
     for (size_t i = 0; i < b->batch_size; i++) {
         s->past[i] = s->known + i * s->window_frames * s->frame;
         s->future[i] = s->past[i] + (b->num_frames_cond + b->num_frames) * s->frame;
+        if (b->actions)
+            s->actions[i] = b->actions + i * mcvd_config_window_actions(s->config);
     }
 }
 
@@ -103,6 +108,8 @@ static mcvd_status sample(samples *s, mcvd_network *network)
     mcvd_status st = mcvd_rollout_create_on(&rollout, network, s->config, &rc);
     if (st >= 0)
         st = mcvd_rollout_begin_each(rollout, 0, s->past, s->future);
+    if (st >= 0 && s->batch->actions)
+        st = mcvd_rollout_set_actions_each(rollout, s->actions, s->window_frames);
     if (st >= 0)
         st = mcvd_rollout_next(rollout, s->made_f);
     if (st >= 0)

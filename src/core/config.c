@@ -105,6 +105,7 @@ static const mcvdi_option rows[] = {
     BOOL(model, ema_warmup, "true", "let the average forget the initial weights quickly"),
     CHOICE(model, prediction, "eps", "eps|v|x0|score|flow", "what the network outputs"),
     INT(model, space_to_depth, "1", 1, 64, "the U-Net works on cells of n x n pixels; 1: off"),
+    INT(model, action_dim, "0", 0, 64, "numbers per frame that condition the network, BAIR has 4"),
     IGNORED("model", "depth", NULL, "a remark of the authors' files"),
     IGNORED("model", "type", NULL, "a remark of the authors' files"),
     IGNORED("model", "spec_norm", "false", "spectral norm"),
@@ -201,6 +202,14 @@ static const mcvdi_option rows[] = {
 };
 
 static const mcvdi_option_table table = { rows, sizeof rows / sizeof rows[0] };
+
+size_t mcvd_config_window_actions(const mcvd_config *config)
+{
+    const mcvd_data_config *d = &config->data;
+
+    return (size_t)(config->model.action_dim *
+                    (d->num_frames_cond + d->num_frames + d->num_frames_future));
+}
 
 void mcvd_config_default(mcvd_config *config)
 {

@@ -145,6 +145,24 @@ static mcvd_status check_noisy_conditions(const mcvd_model_config *m)
     return MCVD_OK;
 }
 
+/* Actions travel with the timestep embedding, and a mirrored clip would need mirrored ones. */
+static mcvd_status check_actions(const mcvd_config *config)
+{
+    if (!config->model.action_dim)
+        return MCVD_OK;
+    if (!config->model.time_conditional)
+        return mcvdi_fail(MCVD_E_CONFIG,
+                          "model.action_dim = %lld needs model.time_conditional = "
+                          "true, which carries actions into the network",
+                          (long long)config->model.action_dim);
+    if (config->data.random_flip)
+        return mcvdi_fail(MCVD_E_CONFIG,
+                          "model.action_dim = %lld with data.random_flip = true: a mirrored clip "
+                          "has other actions; set data.random_flip=false",
+                          (long long)config->model.action_dim);
+    return MCVD_OK;
+}
+
 mcvd_status mcvd_config_check_network(const mcvd_config *config)
 {
     const mcvd_model_config *m = &config->model;
@@ -162,6 +180,8 @@ mcvd_status mcvd_config_check_network(const mcvd_config *config)
         st = check_heads(config);
     if (st >= 0)
         st = check_noisy_conditions(m);
+    if (st >= 0)
+        st = check_actions(config);
     if (st >= 0 && m->cond_emb && !m->time_conditional)
         st = mcvdi_fail(MCVD_E_CONFIG, "model.cond_emb = true needs model.time_conditional = true, "
                                        "which carries it into the network");

@@ -170,6 +170,11 @@ size_t mcvd_dataset_num_test_clips(const mcvd_dataset *dataset)
     return dataset->num_test_clips;
 }
 
+size_t mcvd_dataset_action_dim(const mcvd_dataset *dataset)
+{
+    return dataset->facts.action_dim;
+}
+
 const mcvd_dataset_config *mcvdi_dataset_config_of(const mcvd_dataset *dataset)
 {
     return &dataset->config;

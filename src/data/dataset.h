@@ -14,6 +14,7 @@
 typedef struct mcvdi_dataset_facts {
     uint64_t num_windows; /* distinct windows of the split, at least 1; UINT64_MAX: endless */
     bool may_flip;        /* data.random_flip applies to it */
+    size_t action_dim;    /* numbers per frame beside the picture */
     char *describe;       /* one line, from core/alloc.h; the dataset frees it */
 } mcvdi_dataset_facts;
 

@@ -86,6 +86,8 @@ static mcvd_status check_config(const export_job *job)
         return refuse(job, "model.zero_terminal_snr = true", "the authors have no such schedule");
     if (m->space_to_depth != 1)
         return refuse(job, "model.space_to_depth > 1", "the authors' U-Net has no pixel cells");
+    if (m->action_dim)
+        return refuse(job, "model.action_dim > 0", "the authors' U-Net knows no actions");
     return MCVD_OK;
 }
 

@@ -77,6 +77,7 @@ static mcvd_status build(mcvd_network *net, const mcvd_network_config *nc)
     mcvdi_graph_no_gradient(net->graph, net->unet.cond);
     mcvdi_graph_no_gradient(net->graph, net->unet.labels);
     mcvdi_graph_no_gradient(net->graph, net->unet.cond_mask);
+    mcvdi_graph_no_gradient(net->graph, net->unet.actions);
     return mcvdi_graph_compile(net->graph);
 }
 
@@ -208,12 +209,25 @@ static mcvd_status set_cond(mcvd_network *net, const mcvd_network_input *in)
     return MCVD_OK;
 }
 
+static mcvd_status set_actions(mcvd_network *net, const float *actions)
+{
+    if ((net->unet.actions >= 0) != (actions != NULL))
+        return mcvdi_fail(MCVD_E_STATE, actions ? "network: the model takes no actions"
+                                                : "network: model.action_dim needs actions");
+    if (actions)
+        memcpy(mcvdi_graph_data(net->graph, net->unet.actions), actions,
+               value_bytes(net, net->unet.actions));
+    return MCVD_OK;
+}
+
 mcvd_status mcvd_network_forward(mcvd_network *network, const mcvd_network_input *input, float *out)
 {
     mcvd_status st = set_labels(network, input->t);
 
     if (st >= 0)
         st = set_cond(network, input);
+    if (st >= 0)
+        st = set_actions(network, input->actions);
     if (st < 0)
         return st;
     set_mask(network, input->cond_mask);

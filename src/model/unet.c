@@ -21,13 +21,29 @@ static mcvdi_value_id embedding_linear(mcvdi_unet_builder *b, mcvdi_value_id x, 
     return y;
 }
 
+/* What the actions of the window add to the timestep embedding: W1 silu(W0 a + b0) + b1, with W1
+ * near zero at first. No numbered layers, so that every other name stays that of the reference. */
+static mcvdi_value_id action_embedding(mcvdi_unet_builder *b, size_t batch, size_t width)
+{
+    const mcvdi_dims dims = { batch, 1, 1, mcvd_config_window_actions(b->config) };
+    const mcvdi_linear_spec first = { "action_embedding.0", width, MCVDI_LINEAR_OUT_IN, 1.0 };
+    const mcvdi_linear_spec second = { "action_embedding.1", width, MCVDI_LINEAR_OUT_IN,
+                                       MCVDI_NEAR_ZERO };
+
+    b->unet->actions = mcvdi_graph_input(b->g, dims);
+    const mcvdi_value_id hidden = mcvdi_silu(b->g, mcvdi_linear(b->g, b->unet->actions, &first));
+    const mcvdi_value_id e = mcvdi_linear(b->g, hidden, &second);
+    mcvdi_unet_named_stage(b, e, "action_embedding");
+    return e;
+}
+
 /* Timestep and mask embedding (model.md, section 4); fills silu_temb. */
 static void build_embedding(mcvdi_unet_builder *b, size_t batch)
 {
     const size_t width = (size_t)b->config->model.ngf * b->frames_down;
     const mcvdi_dims scalar = { batch, 1, 1, 1 };
 
-    b->unet->labels = b->unet->cond_mask = b->silu_temb = -1;
+    b->unet->labels = b->unet->cond_mask = b->unet->actions = b->silu_temb = -1;
     if (!b->config->model.time_conditional && !b->unet->stages)
         return;
     b->unet->labels = mcvdi_graph_input(b->g, scalar);
@@ -38,6 +54,8 @@ static void build_embedding(mcvdi_unet_builder *b, size_t batch)
         return;
     mcvdi_value_id temb = mcvdi_silu(b->g, embedding_linear(b, e, 4 * width));
     temb = embedding_linear(b, temb, 4 * width);
+    if (b->config->model.action_dim)
+        temb = mcvdi_add(b->g, temb, action_embedding(b, batch, 4 * width));
     if (b->config->model.cond_emb) {
         const int layer = b->next_layer++;
         const mcvdi_layer_name name = mcvdi_layer_name_of(layer, "");

@@ -23,6 +23,7 @@ typedef struct mcvdi_unet {
     mcvdi_value_id cond;      /* [N, H, W, K*C], -1 when K = 0 */
     mcvdi_value_id labels;    /* [N, 1, 1, 1], -1 without timestep embedding */
     mcvdi_value_id cond_mask; /* [N, 1, 1, 1], -1 without cond_emb */
+    mcvdi_value_id actions;   /* [N, 1, 1, A*(P+F+U)], -1 without model.action_dim */
     mcvdi_value_id out;       /* [N, H, W, F*C] */
     mcvdi_stage *stages;      /* NULL, or MCVDI_MAX_STAGES to be filled */
     size_t num_stages;

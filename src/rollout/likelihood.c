@@ -64,6 +64,11 @@ static mcvd_status check(const mcvd_config *model, const mcvd_model_likelihood_c
     if (model->model.gamma)
         return mcvdi_fail(MCVD_E_USAGE, "likelihood: model.gamma = true: both ways are those of "
                                         "normal noise");
+    if (model->model.action_dim)
+        return mcvdi_fail(MCVD_E_USAGE,
+                          "likelihood: model.action_dim = %lld: a video file has no "
+                          "actions",
+                          (long long)model->model.action_dim);
     if (config->flow && model->model.noise_in_cond)
         return mcvdi_fail(MCVD_E_USAGE,
                           "likelihood: model.noise_in_cond = true: the network's answers are "

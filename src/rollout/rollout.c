@@ -49,6 +49,11 @@ struct mcvd_rollout {
     float *term_out; /* the same */
     double *term_t;  /* [terms, batch] */
 
+    size_t action_dim;     /* A of model.action_dim; 0: the rest is not there */
+    size_t num_actions;    /* rows of each trajectory's actions; 0: not set yet */
+    const float **actions; /* [samples], the caller's [num_actions, A] */
+    float *window_actions; /* [terms, batch, P + F + U, A] */
+
     mcvdi_region region; /* with config.inpaint */
     bool inpaints;       /* this block */
 };
@@ -122,6 +127,20 @@ static mcvd_status make_buffers(mcvd_rollout *r)
     return MCVD_OK;
 }
 
+static mcvd_status make_action_buffers(mcvd_rollout *r)
+{
+    const size_t rows = r->batch * r->guidance.num_terms;
+
+    if (!r->action_dim)
+        return MCVD_OK;
+    r->actions = mcvdi_calloc(r->config.samples, sizeof *r->actions);
+    r->window_actions =
+        new_floats(rows, r->num_past + r->num_frames + r->num_future, r->action_dim);
+    if (!r->actions || !r->window_actions)
+        return mcvdi_fail(MCVD_E_NOMEM, "rollout: out of memory for actions");
+    return MCVD_OK;
+}
+
 /* Of guidance by masks, with more than one term. */
 static mcvd_status make_term_buffers(mcvd_rollout *r)
 {
@@ -182,6 +201,7 @@ static mcvd_status new_rollout(mcvd_rollout **out, const mcvd_config *model,
     r->channels = (size_t)model->data.channels;
     r->frame = r->pixels * r->channels;
     r->noisy_cond = model->model.noise_in_cond && r->num_past + r->num_future;
+    r->action_dim = (size_t)model->model.action_dim;
     *out = r;
     return MCVD_OK;
 }
@@ -194,6 +214,8 @@ static mcvd_status finish(mcvd_rollout **out, mcvd_rollout *r, const mcvd_config
         st = make_buffers(r);
     if (st >= 0)
         st = make_term_buffers(r);
+    if (st >= 0)
+        st = make_action_buffers(r);
     if (st >= 0 && r->config.inpaint)
         st = mcvdi_region_allocate(&r->region, r->num_frames * r->frame);
     if (st < 0)
@@ -262,6 +284,8 @@ void mcvd_rollout_free(mcvd_rollout **rollout)
     mcvdi_free_aligned(r->x);
     mcvdi_free_aligned(r->last_x);
     mcvdi_free_aligned(r->cond_noise);
+    mcvdi_free(r->actions);
+    mcvdi_free_aligned(r->window_actions);
     mcvdi_free_aligned(r->term_x);
     mcvdi_free_aligned(r->term_out);
     mcvdi_free(r->term_t);
@@ -306,6 +330,7 @@ static void start_at(mcvd_rollout *r, uint64_t first)
     r->past_given = mcvd_task_past_given(r->config.task);
     r->future_given = mcvd_task_future_given(r->config.task);
     r->block = 0;
+    r->num_actions = 0;
     r->first_trajectory = first;
 }
 
@@ -330,6 +355,33 @@ mcvd_status mcvd_rollout_begin_each(mcvd_rollout *rollout, uint64_t first, const
         st = set_known(rollout, s, past ? past[s] : NULL, future ? future[s] : NULL);
     rollout->begun = st >= 0;
     return st;
+}
+
+/* one: the same for all trajectories; each: [samples]. */
+static mcvd_status set_actions(mcvd_rollout *rollout, const float *one, const float *const *each,
+                               size_t num_frames)
+{
+    if (!rollout->action_dim)
+        return mcvdi_fail(MCVD_E_STATE, "rollout: the model takes no actions");
+    if (!rollout->begun)
+        return mcvdi_fail(MCVD_E_STATE, "rollout: actions before the known frames were set");
+    if (!num_frames)
+        return mcvdi_fail(MCVD_E_RANGE, "rollout: actions of no frame");
+    for (size_t s = 0; s < rollout->config.samples; s++)
+        rollout->actions[s] = each ? each[s] : one;
+    rollout->num_actions = num_frames;
+    return MCVD_OK;
+}
+
+mcvd_status mcvd_rollout_set_actions(mcvd_rollout *rollout, const float *actions, size_t num_frames)
+{
+    return set_actions(rollout, actions, NULL, num_frames);
+}
+
+mcvd_status mcvd_rollout_set_actions_each(mcvd_rollout *rollout, const float *const *actions,
+                                          size_t num_frames)
+{
+    return set_actions(rollout, NULL, actions, num_frames);
 }
 
 /* [n, H * W, C] frames <-> [H * W, n * C] stack: one block of the network per trajectory. */
@@ -396,7 +448,8 @@ static mcvd_status call_network(mcvd_rollout *r, const float *x, const double *t
                                     .t = t,
                                     .cond = r->num_past + r->num_future ? r->cond : NULL,
                                     .cond_mask = r->mask,
-                                    .cond_noise = r->cond_noise };
+                                    .cond_noise = r->cond_noise,
+                                    .actions = r->window_actions };
 
     return mcvd_network_forward(r->network, &in, out);
 }
@@ -464,6 +517,34 @@ static void set_cond(mcvd_rollout *r, const mcvdi_term *term, size_t row, size_t
     r->mask[row] = term->past && (r->past_given || own_past) ? 1.0f : 0.0f;
 }
 
+/* Where the window of this block begins, counted from the first frame that has actions; windows of
+ * predict-past move backwards from the last one. */
+static ptrdiff_t window_start(const mcvd_rollout *r)
+{
+    const ptrdiff_t moved = (ptrdiff_t)(r->block * r->num_frames);
+    const ptrdiff_t window = (ptrdiff_t)(r->num_past + r->num_frames + r->num_future);
+
+    if (r->config.task == MCVD_TASK_PREDICT_PAST)
+        return (ptrdiff_t)r->num_actions - window - moved;
+    return moved;
+}
+
+/* Actions of the window; beyond the ends the first or the last ones again. */
+static void set_window_actions(mcvd_rollout *r, size_t row, size_t sample)
+{
+    const size_t window = r->num_past + r->num_frames + r->num_future;
+    const ptrdiff_t start = window_start(r);
+    const ptrdiff_t last = (ptrdiff_t)r->num_actions - 1;
+    float *to = r->window_actions + row * window * r->action_dim;
+
+    for (size_t f = 0; f < window; f++) {
+        const ptrdiff_t at = start + (ptrdiff_t)f;
+        const size_t from = (size_t)(at < 0 ? 0 : at > last ? last : at);
+        memcpy(to + f * r->action_dim, r->actions[sample] + from * r->action_dim,
+               r->action_dim * sizeof *to);
+    }
+}
+
 static void prepare_group(mcvd_rollout *r, size_t first)
 {
     const size_t numel = r->num_frames * r->frame;
@@ -471,8 +552,11 @@ static void prepare_group(mcvd_rollout *r, size_t first)
     start_noise(r, numel);
     for (size_t b = 0; b < r->batch; b++) {
         const size_t s = trajectory(r, first, b);
-        for (size_t k = 0; k < r->guidance.num_terms; k++)
+        for (size_t k = 0; k < r->guidance.num_terms; k++) {
             set_cond(r, &r->guidance.terms[k], k * r->batch + b, s);
+            if (r->action_dim)
+                set_window_actions(r, k * r->batch + b, s);
+        }
         if (r->last_x && r->block)
             memcpy(r->x + b * numel, r->last_x + s * numel, numel * sizeof(float));
     }
@@ -518,6 +602,9 @@ static mcvd_status next_block(mcvd_rollout *r, float *frames)
 
     if (!r->begun)
         return mcvdi_fail(MCVD_E_STATE, "rollout: a block before the known frames were set");
+    if (r->action_dim && !r->num_actions)
+        return mcvdi_fail(MCVD_E_STATE, "rollout: the model needs actions (model.action_dim = %zu)",
+                          r->action_dim);
     if (r->block >= MCVD_ROLLOUT_MAX_BLOCKS)
         return mcvdi_fail(MCVD_E_RANGE, "rollout: %d blocks are the most",
                           (int)MCVD_ROLLOUT_MAX_BLOCKS);

@@ -65,6 +65,11 @@ static mcvd_status check_teacher(const mcvd_config *teacher)
     if (st >= 0 && m->gamma)
         st = mcvdi_fail(MCVD_E_CONFIG, "model.gamma = true: gamma noise belongs to one level, and "
                                        "a step without noise of its own does not lead to the next");
+    if (st >= 0 && m->action_dim)
+        st = mcvdi_fail(MCVD_E_CONFIG,
+                        "model.action_dim = %" PRId64 ": distillation has no actions "
+                        "to give to the teacher",
+                        m->action_dim);
     mcvd_schedule_free(&sched);
     return st;
 }

@@ -88,6 +88,7 @@ static mcvd_status open_loader(const train_run *r, uint64_t first_step, mcvd_loa
     lc.batch_size = (size_t)r->config.training.batch_size;
     lc.seed = (uint64_t)r->config.training.seed;
     lc.first_step = first_step;
+    lc.actions = r->config.model.action_dim > 0;
     return mcvd_loader_create(loader, r->data, &lc);
 }
 
@@ -108,6 +109,7 @@ static mcvd_status open_validation(train_run *r)
     mcvd_loader_config lc = mcvd_loader_config_default(r->test_data);
     lc.batch_size = r->course ? r->course->num_test : 16;
     lc.num_workers = 0;
+    lc.actions = r->config.model.action_dim > 0;
     st = mcvd_loader_create(&r->test_loader, r->test_data, &lc);
     if (st >= 0)
         st = mcvd_loader_next(r->test_loader, &r->test_batch);
@@ -153,6 +155,18 @@ static void choose_test_fraction(train_run *r)
                   default_fraction);
 }
 
+static mcvd_status check_actions(const train_run *r)
+{
+    const size_t wanted = (size_t)r->config.model.action_dim;
+    const size_t there = mcvd_dataset_action_dim(r->data);
+
+    if (!wanted || wanted == there)
+        return MCVD_OK;
+    return mcvdi_fail(MCVD_E_INPUT,
+                      "model.action_dim = %zu, but %s: its frames have %zu numbers beside them",
+                      wanted, mcvd_dataset_describe(r->data), there);
+}
+
 static mcvd_status open_data(train_run *r)
 {
     choose_test_fraction(r);
@@ -162,6 +176,8 @@ static mcvd_status open_data(train_run *r)
         return mcvdi_fail_context(st, "%s: %s; name its data with --data", r->rc->folder,
                                   r->before.data ? "its data cannot be found"
                                                  : "no run.json says what it was trained on");
+    if (st >= 0)
+        st = check_actions(r);
     if (st < 0)
         return st;
     snprintf(r->config.data.dataset, sizeof r->config.data.dataset, "%s",

@@ -199,6 +199,9 @@ static mcvd_status check_batch(const mcvd_trainer *tr, const mcvd_batch *b)
                           "configuration",
                           b->batch_size, b->num_frames_cond, b->num_frames, b->num_frames_future,
                           b->image_size, b->image_size, b->channels);
+    if ((tr->unet.actions >= 0) != (b->actions != NULL))
+        return mcvdi_fail(MCVD_E_SHAPE, "model.action_dim = %lld, but the batch has %s actions",
+                          (long long)tr->config.model.action_dim, b->actions ? "some" : "no");
     return MCVD_OK;
 }
 
@@ -254,6 +257,11 @@ static void set_conditions(mcvd_trainer *tr, const mcvd_batch *batch, size_t fir
             noise_conditions(tr, given, first, cond);
         else
             memcpy(cond, given, tr->part * numel * sizeof(float));
+    }
+    if (tr->unet.actions >= 0) {
+        const size_t numel = mcvd_config_window_actions(&tr->config);
+        memcpy(mcvdi_graph_data(g, tr->unet.actions), batch->actions + first * numel,
+               tr->part * numel * sizeof(float));
     }
     for (size_t i = 0; i < tr->part; i++) {
         if (tr->unet.labels >= 0)

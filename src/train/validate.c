@@ -84,6 +84,7 @@ static mcvd_status measure(const mcvd_trainer *tr, mcvd_network *network, const 
         .cond = batch->cond,
         .cond_mask = b->mask,
         .cond_noise = b->cond_noise,
+        .actions = batch->actions,
     };
     mcvdi_loss_result result = { 0.0, 0.0 };
     mcvd_status st = mcvd_schedule_q_sample(tr->schedule, &steps, batch->x0, b->eps, b->x_t);
