@@ -145,21 +145,13 @@ static mcvd_status check_noisy_conditions(const mcvd_model_config *m)
     return MCVD_OK;
 }
 
-/* Actions travel with the timestep embedding, and a mirrored clip would need mirrored ones. */
-static mcvd_status check_actions(const mcvd_config *config)
+static mcvd_status check_actions(const mcvd_model_config *m)
 {
-    if (!config->model.action_dim)
-        return MCVD_OK;
-    if (!config->model.time_conditional)
+    if (m->action_dim && !m->time_conditional)
         return mcvdi_fail(MCVD_E_CONFIG,
-                          "model.action_dim = %lld needs model.time_conditional = "
-                          "true, which carries actions into the network",
-                          (long long)config->model.action_dim);
-    if (config->data.random_flip)
-        return mcvdi_fail(MCVD_E_CONFIG,
-                          "model.action_dim = %lld with data.random_flip = true: a mirrored clip "
-                          "has other actions; set data.random_flip=false",
-                          (long long)config->model.action_dim);
+                          "model.action_dim = %lld needs model.time_conditional = true, which "
+                          "carries actions into the network",
+                          (long long)m->action_dim);
     return MCVD_OK;
 }
 
@@ -181,7 +173,7 @@ mcvd_status mcvd_config_check_network(const mcvd_config *config)
     if (st >= 0)
         st = check_noisy_conditions(m);
     if (st >= 0)
-        st = check_actions(config);
+        st = check_actions(m);
     if (st >= 0 && m->cond_emb && !m->time_conditional)
         st = mcvdi_fail(MCVD_E_CONFIG, "model.cond_emb = true needs model.time_conditional = true, "
                                        "which carries it into the network");
@@ -193,6 +185,16 @@ mcvd_status mcvd_config_check_network(const mcvd_config *config)
 
 /* ---- everything else --------------------------------------------------------------------------
  */
+
+static mcvd_status check_flip(const mcvd_config *config)
+{
+    if (config->model.action_dim && config->data.random_flip)
+        return mcvdi_fail(MCVD_E_CONFIG,
+                          "model.action_dim = %lld with data.random_flip = true: a mirrored clip "
+                          "has other actions; set data.random_flip=false",
+                          (long long)config->model.action_dim);
+    return MCVD_OK;
+}
 
 static mcvd_status check_masks(const mcvd_data_config *d)
 {
@@ -301,6 +303,8 @@ mcvd_status mcvd_config_check(const mcvd_config *config)
 
     if (st >= 0)
         st = check_masks(&config->data);
+    if (st >= 0)
+        st = check_flip(config);
     if (st >= 0)
         st = check_diffusion(config);
     if (st >= 0)

@@ -26,8 +26,8 @@ static mcvdi_value_id embedding_linear(mcvdi_unet_builder *b, mcvdi_value_id x, 
 static mcvdi_value_id action_embedding(mcvdi_unet_builder *b, size_t batch, size_t width)
 {
     const mcvdi_dims dims = { batch, 1, 1, mcvd_config_window_actions(b->config) };
-    const mcvdi_linear_spec first = { "action_embedding.0", width, MCVDI_LINEAR_OUT_IN, 1.0 };
-    const mcvdi_linear_spec second = { "action_embedding.1", width, MCVDI_LINEAR_OUT_IN,
+    const mcvdi_linear_spec first = { "unet.action_embedding.0", width, MCVDI_LINEAR_OUT_IN, 1.0 };
+    const mcvdi_linear_spec second = { "unet.action_embedding.1", width, MCVDI_LINEAR_OUT_IN,
                                        MCVDI_NEAR_ZERO };
 
     b->unet->actions = mcvdi_graph_input(b->g, dims);

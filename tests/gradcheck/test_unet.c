@@ -222,6 +222,16 @@ static void with_cells_and_three_levels(void **state)
     check_network(&config, "seed 4");
 }
 
+static void with_actions(void **state)
+{
+    mcvd_config config = tiny_variant("unetmore", false);
+
+    (void)state;
+    config.model.action_dim = 3;
+    config.model.cond_emb = true;
+    check_network(&config, "actions");
+}
+
 static void spade(void **state)
 {
     const mcvd_config config = tiny_variant("unetmore", true);
@@ -293,6 +303,7 @@ int main(void)
         cmocka_unit_test(without_dropout),
         cmocka_unit_test(with_dropout_and_mask_embedding),
         cmocka_unit_test(with_cells_and_three_levels),
+        cmocka_unit_test(with_actions),
         cmocka_unit_test(spade),
         cmocka_unit_test(full_3d),
         cmocka_unit_test(pseudo_3d),

@@ -73,6 +73,8 @@ static inline void fill_inputs(tiny_unet *u, const char *key)
     fill_input(g, u->net.x, name);
     snprintf(name, sizeof name, "%s cond", key);
     fill_input(g, u->net.cond, name);
+    snprintf(name, sizeof name, "%s actions", key);
+    fill_input(g, u->net.actions, name);
     for (size_t n = 0; n < batch; n++) {
         if (u->net.labels >= 0)
             mcvdi_graph_data(g, u->net.labels)[n] = (float)(7 + 31 * n % 90);

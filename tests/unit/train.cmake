@@ -4,3 +4,5 @@ mcvd_add_test(NAME unit_footprint SOURCES unit/test_footprint.c
     AREAS train model data video ops graph diffusion core)
 mcvd_add_test(NAME unit_distill SOURCES unit/test_distill.c
     AREAS train model data video ops graph diffusion core)
+mcvd_add_test(NAME unit_actions SOURCES unit/test_actions.c
+    AREAS train rollout model data video ops graph diffusion core)
