@@ -44,10 +44,11 @@ typedef struct mcvd_data_config {
     bool rescaled;        /* pixels in [-1, 1]; false is refused */
     bool logit_transform; /* refused when true */
     int64_t num_workers;
-    int64_t num_digits;            /* moving digits per clip */
-    int64_t frame_step;            /* ours: take every n-th frame of a video */
-    double test_fraction;          /* ours: the last part of every video is held out for testing */
-    char resize[MCVD_CONFIG_TEXT]; /* ours: area | bicubic */
+    int64_t num_digits;             /* moving digits per clip */
+    int64_t frame_step;             /* ours: take every n-th frame of a video */
+    double test_fraction;           /* ours: the last part of every video is held out for testing */
+    char resize[MCVD_CONFIG_TEXT];  /* ours: area | bicubic */
+    char windows[MCVD_CONFIG_TEXT]; /* ours: all | reference: starts of windows in clips */
 } mcvd_data_config;
 
 typedef struct mcvd_model_config {

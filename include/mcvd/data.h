@@ -103,6 +103,14 @@ MCVD_API size_t mcvd_dataset_num_test_clips(const mcvd_dataset *dataset);
  */
 MCVD_API mcvd_status mcvd_dataset_window(mcvd_dataset *dataset, uint64_t index, uint8_t *clip);
 
+/**
+ * The same with the actions of its frames.
+ * @param actions  [num_frames, mcvd_dataset_action_dim], NULL: not wanted
+ * @return as mcvd_dataset_window; MCVD_E_STATE (actions of a dataset that has none)
+ */
+MCVD_API mcvd_status mcvd_dataset_window_actions(mcvd_dataset *dataset, uint64_t index,
+                                                 uint8_t *clip, float *actions);
+
 /** Numbers per frame beside the picture, the actions of a robot; 0 where there are none. */
 MCVD_API size_t mcvd_dataset_action_dim(const mcvd_dataset *dataset);
 

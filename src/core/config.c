@@ -68,6 +68,9 @@ static const mcvdi_option rows[] = {
     INT(data, frame_step, "1", 1, 1000, "take every n-th frame of a video"),
     REAL(data, test_fraction, "0", 0, 0.9, "last part of every video, held out for testing"),
     CHOICE(data, resize, "area", "area|bicubic", "filter that brings frames to image_size"),
+    CHOICE(data, windows, "all", "all|reference",
+           "windows of the clips of public sets: reference never starts at the last possible "
+           "frame and maps test clips as published"),
     IGNORED("data", "color_jitter", "0", "hue shift of training clips"),
     IGNORED("data", "uniform_dequantization", "false", "noise below one gray level"),
     IGNORED("data", "gaussian_dequantization", "false", "noise of about one gray level"),

@@ -123,8 +123,23 @@ static mcvd_status allocate(mcvdi_batch_buffer *b, size_t num_pixels)
     return MCVD_OK;
 }
 
+/* Room for the actions of every frame. */
+static mcvd_status allocate_actions(mcvdi_batch_buffer *b, size_t action_dim)
+{
+    const mcvd_batch *v = &b->view;
+    const size_t window = v->num_frames_cond + v->num_frames + v->num_frames_future;
+    size_t bytes = 0;
+
+    if (!action_dim)
+        return MCVD_OK;
+    if (mcvdi_mul_size(&bytes, v->batch_size * window, action_dim * sizeof(float)))
+        b->actions = mcvdi_alloc_aligned(bytes);
+    b->view.actions = b->actions;
+    return b->actions ? MCVD_OK : mcvdi_fail(MCVD_E_NOMEM, "the actions of a batch");
+}
+
 mcvd_status mcvdi_batch_buffer_create(mcvdi_batch_buffer *buffer, const mcvd_data_config *data,
-                                      size_t batch_size)
+                                      size_t batch_size, size_t action_dim)
 {
     *buffer = (mcvdi_batch_buffer) {
         .view = { .batch_size = batch_size,
@@ -134,7 +149,9 @@ mcvd_status mcvdi_batch_buffer_create(mcvdi_batch_buffer *buffer, const mcvd_dat
                   .num_frames_cond = (size_t)data->num_frames_cond,
                   .num_frames_future = (size_t)data->num_frames_future },
     };
-    const mcvd_status st = allocate(buffer, (size_t)(data->image_size * data->image_size));
+    mcvd_status st = allocate(buffer, (size_t)(data->image_size * data->image_size));
+    if (st >= 0)
+        st = allocate_actions(buffer, action_dim);
     if (st < 0) {
         mcvdi_batch_buffer_release(buffer);
         return st;
@@ -154,6 +171,7 @@ void mcvdi_batch_buffer_release(mcvdi_batch_buffer *buffer)
     mcvdi_free(buffer->cond_mask);
     mcvdi_free(buffer->future_mask);
     mcvdi_free_aligned(buffer->frames);
+    mcvdi_free_aligned(buffer->actions);
     mcvdi_free_aligned(buffer->clip);
     memset(buffer, 0, sizeof *buffer);
 }
@@ -167,12 +185,14 @@ mcvd_status mcvdi_batch_fill(mcvdi_batch_buffer *buffer, mcvd_dataset *dataset, 
     const size_t frame = shape.num_pixels * shape.channels;
     const size_t clip_bytes = (num_cond + shape.num_frames) * frame;
     const uint64_t num_test = mcvd_dataset_num_test_clips(dataset);
+    const size_t num_actions = (num_cond + shape.num_frames) * mcvd_dataset_action_dim(dataset);
 
     for (size_t b = 0; b < buffer->view.batch_size; b++) {
         const uint64_t sample = step * buffer->view.batch_size + b;
         uint8_t *bytes = buffer->frames + b * clip_bytes;
-        const mcvd_status st =
-            mcvd_dataset_window(dataset, num_test ? sample % num_test : sample, bytes);
+        float *actions = buffer->actions ? buffer->actions + b * num_actions : NULL;
+        const mcvd_status st = mcvd_dataset_window_actions(
+            dataset, num_test ? sample % num_test : sample, bytes, actions);
         if (st < 0)
             return st;
         const mcvdi_mask mask = mcvdi_mask_draw(data, seed, sample);

@@ -41,11 +41,13 @@ typedef struct mcvdi_batch_buffer {
     int32_t *cond_mask;
     int32_t *future_mask;
     uint8_t *frames;
-    float *clip; /* one window in [-1, 1] */
+    float *actions; /* NULL unless asked for */
+    float *clip;    /* one window in [-1, 1] */
 } mcvdi_batch_buffer;
 
+/* action_dim: numbers per frame; 0: no actions. */
 mcvd_status mcvdi_batch_buffer_create(mcvdi_batch_buffer *buffer, const mcvd_data_config *data,
-                                      size_t batch_size);
+                                      size_t batch_size, size_t action_dim);
 void mcvdi_batch_buffer_release(mcvdi_batch_buffer *buffer);
 
 /* Fill with the samples of a step; seed is that of the masks. Allocates nothing. */

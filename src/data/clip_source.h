@@ -31,7 +31,8 @@ typedef struct mcvdi_clip_source_facts {
     size_t test_declared; /* M of the published index rule; 0: all clips */
     size_t action_dim;    /* numbers per frame beside the picture; 0: none */
     bool may_flip;
-    char *describe; /* one line, from core/alloc.h; the owner of the facts frees it */
+    const char *set; /* of which data set the clips are, where that is not the kind's name */
+    char *describe;  /* one line, from core/alloc.h; the owner of the facts frees it */
 } mcvdi_clip_source_facts;
 
 typedef struct mcvdi_clip_info {
@@ -48,8 +49,9 @@ typedef struct mcvdi_clip_source_kind {
                         const mcvdi_clip_source_config *config);
     void (*free)(void **state);
     mcvd_status (*info)(void *state, size_t clip, mcvdi_clip_info *info);
-    /* Frames first .. first + count - 1 into frames [count, height, width, channels] and, unless
-     * NULL, actions [count, action_dim]. Safe from several threads. */
+    /* Damage of the clip is MCVD_E_FORMAT, _DECODE or _INPUT. Frames first .. first + count - 1
+     * into frames [count, height, width, channels] and, unless NULL, actions [count, action_dim].
+     * Safe from several threads. */
     mcvd_status (*read)(void *state, size_t clip, size_t first, size_t count, uint8_t *frames,
                         float *actions);
 } mcvdi_clip_source_kind;

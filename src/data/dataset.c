@@ -7,22 +7,41 @@
 #include "core/alloc.h"
 #include "core/checked.h"
 #include "core/fileio.h"
+#include "data/clips.h"
 
 enum { DEFAULT_TEST_CLIPS = 256 };
 
 static const size_t default_cache_bytes = (size_t)2 << 30;
 
-/* The first kind that accepts a path opens it. */
-static const mcvdi_dataset_kind *const kinds[] = {
-    &mcvdi_dataset_smmnist,
-    &mcvdi_dataset_videos,
+/* A kind of dataset: one of its own, or windows of a clip source. */
+typedef struct kind {
+    const mcvdi_dataset_kind *own;
+    const mcvdi_clip_source_kind *source;
+} kind;
+
+/* The first kind that accepts a path opens it; "data.dataset" goes before where it accepts. */
+static const kind kinds[] = {
+    { .source = &mcvdi_clip_source_bair },
+    { .own = &mcvdi_dataset_smmnist },
+    { .own = &mcvdi_dataset_videos },
 };
 
 enum { NUM_KINDS = sizeof kinds / sizeof kinds[0] };
 
+static const char *name_of(const kind *k)
+{
+    return k->source ? k->source->name : k->own->name;
+}
+
+static bool accepts(const kind *k, const char *path)
+{
+    return k->source ? k->source->accepts(path) : k->own->accepts(path);
+}
+
 struct mcvd_dataset {
-    const mcvdi_dataset_kind *kind;
-    void *state;
+    const kind *kind;
+    void *state;        /* of a kind of its own */
+    mcvdi_clips *clips; /* of a clip source */
     mcvdi_dataset_facts facts;
     mcvd_dataset_config config; /* path and folders are not kept */
     size_t num_test_clips;
@@ -37,31 +56,35 @@ mcvd_dataset_config mcvd_dataset_config_default(const mcvd_data_config *data)
 void mcvd_dataset_list(mcvd_dataset_list_fn fn, void *user)
 {
     for (size_t i = 0; i < NUM_KINDS; i++)
-        fn(user, kinds[i]->name, kinds[i]->help);
+        fn(user, name_of(&kinds[i]), kinds[i].source ? kinds[i].source->help : kinds[i].own->help);
 }
 
-static const mcvdi_dataset_kind *kind_of(const char *path)
+static const kind *kind_of(const char *path, const char *preferred)
 {
     for (size_t i = 0; i < NUM_KINDS; i++)
-        if (kinds[i]->accepts(path))
-            return kinds[i];
+        if (strcmp(name_of(&kinds[i]), preferred) == 0 && accepts(&kinds[i], path))
+            return &kinds[i];
+    for (size_t i = 0; i < NUM_KINDS; i++)
+        if (accepts(&kinds[i], path))
+            return &kinds[i];
     return NULL;
 }
 
 const char *mcvd_dataset_kind_of(const char *path)
 {
-    const mcvdi_dataset_kind *kind = mcvdi_path_exists(path) ? kind_of(path) : NULL;
+    const kind *found = mcvdi_path_exists(path) ? kind_of(path, "") : NULL;
 
-    return kind ? kind->name : NULL;
+    return found ? name_of(found) : NULL;
 }
 
-static mcvd_status choose_kind(const mcvdi_dataset_kind **out, const mcvd_dataset_config *config)
+static mcvd_status choose_kind(const kind **out, const mcvd_dataset_config *config)
 {
     *out = NULL;
     if (!config->path) {
         for (size_t i = 0; i < NUM_KINDS; i++)
-            if (kinds[i]->opens_without_path && strcmp(kinds[i]->name, config->data.dataset) == 0)
-                *out = kinds[i];
+            if (kinds[i].own && kinds[i].own->opens_without_path &&
+                strcmp(name_of(&kinds[i]), config->data.dataset) == 0)
+                *out = &kinds[i];
         if (!*out)
             return mcvdi_fail(MCVD_E_INPUT, "data.dataset = %s needs a path: a video or a folder",
                               config->data.dataset);
@@ -69,7 +92,7 @@ static mcvd_status choose_kind(const mcvdi_dataset_kind **out, const mcvd_datase
     }
     if (!mcvdi_path_exists(config->path))
         return mcvdi_fail(MCVD_E_INPUT, "%s: no such file or folder", config->path);
-    *out = kind_of(config->path);
+    *out = kind_of(config->path, config->data.dataset);
     if (!*out)
         return mcvdi_fail(MCVD_E_INPUT,
                           "%s: neither a video, nor a folder with videos, images or "
@@ -111,7 +134,9 @@ mcvd_status mcvd_dataset_open(mcvd_dataset **out, const mcvd_dataset_config *con
     if (st >= 0)
         st = measure(ds);
     if (st >= 0)
-        st = ds->kind->open(&ds->state, &ds->facts, &ds->config);
+        st = ds->kind->source
+                 ? mcvdi_clips_open(&ds->clips, &ds->facts, &ds->config, ds->kind->source)
+                 : ds->kind->own->open(&ds->state, &ds->facts, &ds->config);
     if (st < 0) {
         mcvd_dataset_free(&ds);
         return st;
@@ -133,8 +158,9 @@ void mcvd_dataset_free(mcvd_dataset **dataset)
 
     if (!ds)
         return;
-    if (ds->kind && ds->state)
-        ds->kind->free(&ds->state);
+    if (ds->state)
+        ds->kind->own->free(&ds->state);
+    mcvdi_clips_free(&ds->clips);
     mcvdi_free(ds->facts.describe);
     mcvdi_free(ds);
     *dataset = NULL;
@@ -142,7 +168,7 @@ void mcvd_dataset_free(mcvd_dataset **dataset)
 
 const char *mcvd_dataset_name(const mcvd_dataset *dataset)
 {
-    return dataset->kind->name;
+    return dataset->facts.set ? dataset->facts.set : name_of(dataset->kind);
 }
 
 const char *mcvd_dataset_describe(const mcvd_dataset *dataset)
@@ -204,15 +230,29 @@ static bool wants_flip(const mcvd_dataset *ds, uint64_t index)
                1;
 }
 
+static mcvd_status get_window(mcvd_dataset *ds, uint64_t index, uint8_t *clip, float *actions)
+{
+    if (ds->clips)
+        return mcvdi_clips_window(ds->clips, index, ds->num_test_clips, clip, actions);
+    return ds->kind->own->window(ds->state, index, ds->num_test_clips, clip);
+}
+
 mcvd_status mcvd_dataset_window(mcvd_dataset *dataset, uint64_t index, uint8_t *clip)
+{
+    return mcvd_dataset_window_actions(dataset, index, clip, NULL);
+}
+
+mcvd_status mcvd_dataset_window_actions(mcvd_dataset *dataset, uint64_t index, uint8_t *clip,
+                                        float *actions)
 {
     const size_t side = (size_t)dataset->config.data.image_size;
 
     if (dataset->config.split == MCVD_SPLIT_TEST && index >= dataset->num_test_clips)
         return mcvdi_fail(MCVD_E_RANGE, "test clip %llu of %zu", (unsigned long long)index,
                           dataset->num_test_clips);
-    const mcvd_status st =
-        dataset->kind->window(dataset->state, index, dataset->num_test_clips, clip);
+    if (actions && !dataset->facts.action_dim)
+        return mcvdi_fail(MCVD_E_STATE, "%s: its frames have no actions", name_of(dataset->kind));
+    const mcvd_status st = get_window(dataset, index, clip, actions);
     if (st >= 0 && wants_flip(dataset, index))
         mcvdi_clip_flip(clip, dataset->config.num_frames * side, side,
                         (size_t)dataset->config.data.channels);

@@ -15,6 +15,7 @@ typedef struct mcvdi_dataset_facts {
     uint64_t num_windows; /* distinct windows of the split, at least 1; UINT64_MAX: endless */
     bool may_flip;        /* data.random_flip applies to it */
     size_t action_dim;    /* numbers per frame beside the picture */
+    const char *set;      /* of which data set it is, where that is not the kind's name */
     char *describe;       /* one line, from core/alloc.h; the dataset frees it */
 } mcvdi_dataset_facts;
 
@@ -33,6 +34,7 @@ typedef struct mcvdi_dataset_kind {
     bool opens_without_path;
 } mcvdi_dataset_kind;
 
+/* Public data sets are not here but clip sources: clip_source.h. */
 extern const mcvdi_dataset_kind mcvdi_dataset_smmnist;
 extern const mcvdi_dataset_kind mcvdi_dataset_videos;
 

@@ -131,13 +131,15 @@ static mcvd_status create_threads(mcvd_loader *loader)
 
 static mcvd_status create_slots(mcvd_loader *loader, const mcvd_data_config *data)
 {
+    const size_t action_dim = loader->config.actions ? mcvd_dataset_action_dim(loader->dataset) : 0;
     mcvd_status st = MCVD_OK;
 
     loader->slots = mcvdi_calloc(loader->num_slots, sizeof *loader->slots);
     if (!loader->slots)
         return mcvdi_fail(MCVD_E_NOMEM, "loader: %zu slots", loader->num_slots);
     for (size_t i = 0; st >= 0 && i < loader->num_slots; i++)
-        st = mcvdi_batch_buffer_create(&loader->slots[i].buffer, data, loader->config.batch_size);
+        st = mcvdi_batch_buffer_create(&loader->slots[i].buffer, data, loader->config.batch_size,
+                                       action_dim);
     return st;
 }
 
@@ -153,6 +155,8 @@ static mcvd_status check(const mcvd_dataset *dataset, const mcvd_loader_config *
         return mcvdi_fail(MCVD_E_RANGE,
                           "loader: %zu workers and %zu batches ahead, at most %d and %d",
                           config->num_workers, config->num_prefetch, MAX_WORKERS, MAX_PREFETCH);
+    if (config->actions && !mcvd_dataset_action_dim(dataset))
+        return mcvdi_fail(MCVD_E_CONFIG, "loader: %s has no actions", mcvd_dataset_name(dataset));
     if (mcvd_dataset_num_frames(dataset) != wanted)
         return mcvdi_fail(MCVD_E_CONFIG, "loader: windows have %zu frames, the batch needs %zu",
                           mcvd_dataset_num_frames(dataset), wanted);
