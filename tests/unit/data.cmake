@@ -3,3 +3,4 @@ mcvd_add_test(NAME unit_data_batch SOURCES unit/test_data_batch.c AREAS data vid
 mcvd_add_test(NAME unit_data_smmnist SOURCES unit/test_data_smmnist.c AREAS data video core)
 mcvd_add_test(NAME unit_data_loader SOURCES unit/test_data_loader.c AREAS data video core)
 mcvd_add_test(NAME unit_data_videos SOURCES unit/test_data_videos.c AREAS data video core)
+mcvd_add_test(NAME unit_data_bair SOURCES unit/test_data_bair.c AREAS data video core)
