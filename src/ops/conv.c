@@ -1,8 +1,11 @@
 /*
- * Convolution (cross-correlation), stride 1, zero padding p = kernel / 2 in each axis, over images
- * of frames x rows x columns:
+ * Convolution (cross-correlation) with stride s and zero padding p over images of frames x rows x
+ * columns:
  *
- *     y[n,q,o]  = b[o] + sum_{u,c} w[o,c,u] x[n, q+u-p, c]      q, u: (frame, row, column)
+ *     y[n,q,o]  = b[o] + sum_{u,c} w[o,c,u] x[n, s q+u-p, c]    q, u: (frame, row, column)
+ *
+ * Training knows s = 1 and p = kernel / 2 alone:
+ *
  *     dx[n,q,c] = sum_{u,o} w[o,c,u] dy[n, q-u+p, o]
  *     dw[o,c,u] = sum_{n,q} dy[n,q,o] x[n, q+u-p, c],           db[o] = sum_{n,q} dy[n,q,o]
  *
@@ -20,6 +23,12 @@ typedef struct conv_attrs {
     size_t first_in; /* of the weight's input channels */
     const mcvdi_conv_backend *backend;
 } conv_attrs;
+
+mcvd_status mcvdi_conv_refuse_training(void)
+{
+    return mcvdi_fail(MCVD_E_UNSUPPORTED,
+                      "convolution: training knows strides of 1 and padding of half a kernel only");
+}
 
 static mcvd_status conv_setup(mcvdi_node *node, mcvdi_graph_mode mode)
 {
@@ -92,7 +101,7 @@ static void conv_release(mcvdi_node *node)
 static double conv_macs(const mcvdi_node *node)
 {
     const mcvdi_conv_shape *s = &((const conv_attrs *)node->attrs)->shape;
-    return (double)(s->n * s->d * s->h * s->w) * (double)(s->in * s->out * mcvdi_conv_taps(s));
+    return (double)mcvdi_conv_outputs(s) * (double)(s->in * s->out * mcvdi_conv_taps(s));
 }
 
 static const mcvdi_op conv_op = {
@@ -129,13 +138,23 @@ static mcvdi_conv_shape image_shape(mcvdi_dims x, const mcvdi_conv_spec *spec)
     const bool meet = k > 1 && spec->kind != MCVDI_CONV_2D;
     const size_t across = spec->kind == MCVDI_CONV_TIME ? 1 : k;
 
-    return (mcvdi_conv_shape) { .n = meet ? x.n : x.n * d,
-                                .d = meet ? d : 1,
-                                .h = x.h / d,
-                                .w = x.w,
-                                .kd = meet ? k : 1,
-                                .kh = across,
-                                .kw = across };
+    mcvdi_conv_shape s = { .n = meet ? x.n : x.n * d,
+                           .d = meet ? d : 1,
+                           .h = x.h / d,
+                           .w = x.w,
+                           .kd = meet ? k : 1,
+                           .kh = across,
+                           .kw = across,
+                           .sd = 1,
+                           .sh = 1,
+                           .sw = 1 };
+    s.pd = s.kd / 2;
+    s.ph = s.kh / 2;
+    s.pw = s.kw / 2;
+    s.yd = s.d;
+    s.yh = s.h;
+    s.yw = s.w;
+    return s;
 }
 
 /* The parameters of a convolution of `in` channels. */

@@ -4,19 +4,44 @@
 
 #include "graph/graph.h"
 
-/* Images of d frames, x [n, d, h, w, in], y [n, d, h, w, out]; padding kernel / 2 in each axis. */
+/* Images of d frames, x [n, d, h, w, in], y [n, yd, yh, yw, out]: zeros around the image, as many
+ * before each axis as pd, ph, pw say and after it as the outputs need. Backward is for strides of 1
+ * and outputs as large as the image. */
 typedef struct mcvdi_conv_shape {
     size_t n, d, h, w, in, out;
-    size_t kd, kh, kw; /* each 1 or 3 */
+    size_t kd, kh, kw; /* kernel */
+    size_t sd, sh, sw; /* strides */
+    size_t pd, ph, pw; /* padding before */
+    size_t yd, yh, yw; /* outputs */
     size_t weight_in;  /* input channels of the weight that `in` of them are taken from */
     bool bias;
 } mcvdi_conv_shape;
+
+/* Pixels of the images, and of the outputs. */
+static inline size_t mcvdi_conv_inputs(const mcvdi_conv_shape *s)
+{
+    return s->n * s->d * s->h * s->w;
+}
+
+static inline size_t mcvdi_conv_outputs(const mcvdi_conv_shape *s)
+{
+    return s->n * s->yd * s->yh * s->yw;
+}
 
 /* Number of kernel positions, the innermost part of a plain weight. */
 static inline size_t mcvdi_conv_taps(const mcvdi_conv_shape *s)
 {
     return s->kd * s->kh * s->kw;
 }
+
+/* Strides of 1, and as many outputs as pixels: what backward knows. */
+static inline bool mcvdi_conv_is_plain(const mcvdi_conv_shape *s)
+{
+    return s->sd == 1 && s->sh == 1 && s->sw == 1 && s->yd == s->d && s->yh == s->h &&
+           s->yw == s->w && s->pd == s->kd / 2 && s->ph == s->kh / 2 && s->pw == s->kw / 2;
+}
+
+mcvd_status mcvdi_conv_refuse_training(void);
 
 typedef struct mcvdi_conv_plan {
     size_t scratch_bytes;

@@ -21,7 +21,9 @@ typedef struct gemm_conv {
     mcvdi_conv_shape s;
     size_t taps;      /* kernel positions */
     size_t patch;     /* taps * in */
-    size_t rows;      /* of an image: d * h */
+    size_t rows;      /* of an image's outputs: yd * yh */
+    size_t x_floats;  /* of an image */
+    bool direct;      /* an output row's patches are the image's own pixels */
     size_t band_rows; /* output rows per patch matrix */
     size_t matrix_floats;
     size_t col_floats;
@@ -35,22 +37,25 @@ static size_t round_floats(size_t floats)
 static mcvd_status gemm_create(void **state, const mcvdi_conv_shape *shape, mcvdi_graph_mode mode,
                                mcvdi_conv_plan *plan)
 {
-    gemm_conv *c = mcvdi_calloc(1, sizeof *c);
-
     *state = NULL;
+    if (mode == MCVDI_TRAIN && !mcvdi_conv_is_plain(shape))
+        return mcvdi_conv_refuse_training();
+    gemm_conv *c = mcvdi_calloc(1, sizeof *c);
     if (!c)
         return mcvdi_fail(MCVD_E_NOMEM, "convolution: out of memory");
     c->s = *shape;
     c->taps = mcvdi_conv_taps(shape);
     c->patch = c->taps * shape->in;
-    c->rows = shape->d * shape->h;
-    c->band_rows = BAND_BYTES / (shape->w * c->patch * sizeof(float));
+    c->rows = shape->yd * shape->yh;
+    c->x_floats = shape->d * shape->h * shape->w * shape->in;
+    c->direct = c->taps == 1 && shape->sd == 1 && shape->sh == 1 && shape->sw == 1;
+    c->band_rows = BAND_BYTES / (shape->yw * c->patch * sizeof(float));
     if (c->band_rows < 1)
         c->band_rows = 1;
     if (c->band_rows > c->rows)
         c->band_rows = c->rows;
     c->matrix_floats = round_floats(c->patch * shape->out);
-    c->col_floats = round_floats(c->band_rows * shape->w * c->patch);
+    c->col_floats = round_floats(c->band_rows * shape->yw * c->patch);
     plan->packed_bytes = c->matrix_floats * sizeof(float);
     plan->scratch_bytes = (mode == MCVDI_TRAIN ? 2 * c->matrix_floats : 0) * sizeof(float) +
                           (mode == MCVDI_TRAIN ? 2 : 1) * c->col_floats * sizeof(float);
@@ -103,42 +108,43 @@ static mcvd_status gemm_pack(void *state, const float *weight, void *packed)
     return MCVD_OK;
 }
 
-/* Output pixel p of a band, and which source rows and columns its kernel rows see. */
-typedef struct output_pixel {
+/* The first position that the kernel of an output pixel sees, in the image with its padding. */
+typedef struct kernel_place {
     size_t frame, row, column;
-} output_pixel;
+} kernel_place;
 
-static output_pixel locate(const mcvdi_conv_shape *s, size_t row, size_t p)
+/* Output pixel p of a band. */
+static kernel_place locate(const mcvdi_conv_shape *s, size_t row, size_t p)
 {
-    const size_t line = row + p / s->w;
-    return (output_pixel) { line / s->h, line % s->h, p % s->w };
+    const size_t line = row + p / s->yw;
+    return (kernel_place) { line / s->yh * s->sd, line % s->yh * s->sh, p % s->yw * s->sw };
 }
 
 /* The source row of kernel position (a, u, any) in the image, false when it is padding. */
-static bool source_row(const mcvdi_conv_shape *s, output_pixel q, size_t a, size_t u, size_t *row)
+static bool source_row(const mcvdi_conv_shape *s, kernel_place q, size_t a, size_t u, size_t *row)
 {
     const size_t frame = q.frame + a; /* shifted by the padding, so that nothing is negative */
     const size_t line = q.row + u;
 
-    if (frame < s->kd / 2 || frame - s->kd / 2 >= s->d || line < s->kh / 2 ||
-        line - s->kh / 2 >= s->h)
+    if (frame < s->pd || frame - s->pd >= s->d || line < s->ph || line - s->ph >= s->h)
         return false;
-    *row = (frame - s->kd / 2) * s->h + line - s->kh / 2;
+    *row = (frame - s->pd) * s->h + line - s->ph;
     return true;
 }
 
 /* The kernel columns [first, end) that fall inside a row. */
 static void inside_columns(const mcvdi_conv_shape *s, size_t column, size_t *first, size_t *end)
 {
-    const size_t pad = s->kw / 2;
-    const size_t room = s->w + pad - column;
+    const size_t room = column < s->w + s->pw ? s->w + s->pw - column : 0;
 
-    *first = column < pad ? pad - column : 0;
-    *end = room < s->kw ? room : s->kw;
+    *first = column < s->pw ? mcvdi_min_size(s->pw - column, s->kw) : 0;
+    *end = mcvdi_min_size(room, s->kw);
+    if (*end < *first)
+        *end = *first;
 }
 
 /* One row of patches: the kernel columns of one (a, u) lie side by side in the image too. */
-static void fill_patch(const gemm_conv *c, const float *image, output_pixel q, float *to)
+static void fill_patch(const gemm_conv *c, const float *image, kernel_place q, float *to)
 {
     const mcvdi_conv_shape *s = &c->s;
     const size_t in = s->in;
@@ -153,7 +159,7 @@ static void fill_patch(const gemm_conv *c, const float *image, output_pixel q, f
                 memset(to, 0, s->kw * in * sizeof(float));
                 continue;
             }
-            const float *from = image + (row * s->w + q.column + first - s->kw / 2) * in;
+            const float *from = image + (row * s->w + q.column + first - s->pw) * in;
             memset(to, 0, first * in * sizeof(float));
             memcpy(to + first * in, from, (end - first) * in * sizeof(float));
             memset(to + end * in, 0, (s->kw - end) * in * sizeof(float));
@@ -165,12 +171,12 @@ static void fill_patch(const gemm_conv *c, const float *image, output_pixel q, f
 static void im2col(const gemm_conv *c, const float *image, size_t row0, size_t rows, float *col)
 {
 #pragma omp parallel for schedule(static)
-    for (size_t p = 0; p < rows * c->s.w; p++)
+    for (size_t p = 0; p < rows * c->s.yw; p++)
         fill_patch(c, image, locate(&c->s, row0, p), col + p * c->patch);
 }
 
 /* The reverse of fill_patch: the patch's share of the image's gradient. */
-static void add_patch(const gemm_conv *c, const float *from, output_pixel q, float *image)
+static void add_patch(const gemm_conv *c, const float *from, kernel_place q, float *image)
 {
     const mcvdi_conv_shape *s = &c->s;
     size_t first = 0;
@@ -182,7 +188,7 @@ static void add_patch(const gemm_conv *c, const float *from, output_pixel q, flo
         for (size_t u = 0; u < s->kh; u++, from += s->kw * s->in) {
             if (!source_row(s, q, a, u, &row))
                 continue;
-            float *to = image + (row * s->w + q.column + first - s->kw / 2) * s->in;
+            float *to = image + (row * s->w + q.column + first - s->pw) * s->in;
             for (size_t i = 0; i < (end - first) * s->in; i++)
                 to[i] += from[first * s->in + i];
         }
@@ -222,15 +228,15 @@ static mcvd_status gemm_forward(void *state, const mcvdi_conv_buffers *b)
         col += 2 * c->matrix_floats; /* the layout of backward: [weights | dweights | patches] */
     }
     for (size_t n = 0; n < s->n; n++) {
-        const float *image = b->x + n * c->rows * s->w * s->in;
+        const float *image = b->x + n * c->x_floats;
         for (size_t row = 0; row < c->rows; row += c->band_rows) {
             const size_t rows = band_height(c, row);
             const float *a = image + row * s->w * s->in;
-            if (c->taps > 1) {
+            if (!c->direct) {
                 im2col(c, image, row, rows, col);
                 a = col;
             }
-            mcvdi_gemm(&(mcvdi_gemm_args) { .m = rows * s->w,
+            mcvdi_gemm(&(mcvdi_gemm_args) { .m = rows * s->yw,
                                             .n = s->out,
                                             .k = c->patch,
                                             .alpha = 1.0f,
@@ -239,11 +245,11 @@ static mcvd_status gemm_forward(void *state, const mcvdi_conv_buffers *b)
                                             .b = matrix,
                                             .ldb = s->out,
                                             .ldc = s->out,
-                                            .c = b->y + (n * c->rows + row) * s->w * s->out });
+                                            .c = b->y + (n * c->rows + row) * s->yw * s->out });
         }
     }
     if (b->bias)
-        add_bias(b->y, b->bias, s->n * s->d * s->h * s->w, s->out);
+        add_bias(b->y, b->bias, mcvdi_conv_outputs(s), s->out);
     return MCVD_OK;
 }
 
