@@ -8,6 +8,7 @@ pkg_check_modules(OPENBLAS REQUIRED IMPORTED_TARGET openblas)
 pkg_check_modules(CJSON REQUIRED IMPORTED_TARGET libcjson)
 pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
 pkg_check_modules(ZIP REQUIRED IMPORTED_TARGET libzip)
+pkg_check_modules(NETTLE REQUIRED IMPORTED_TARGET nettle)
 
 find_path(RANDOM123_INCLUDE_DIR Random123/philox.h REQUIRED)
 
@@ -20,8 +21,8 @@ endif()
 # What libmcvd links; the same in the words of pkg-config.
 set(MCVD_DEPENDENCIES
     PkgConfig::FFMPEG PkgConfig::OPENBLAS PkgConfig::CJSON PkgConfig::YAML
-    PkgConfig::ZIP OpenMP::OpenMP_C Threads::Threads m)
-set(MCVD_PC_REQUIRES "libavformat libavcodec libavutil libswscale openblas libcjson yaml-0.1 libzip")
+    PkgConfig::ZIP PkgConfig::NETTLE OpenMP::OpenMP_C Threads::Threads m)
+set(MCVD_PC_REQUIRES "libavformat libavcodec libavutil libswscale openblas libcjson yaml-0.1 libzip nettle")
 set(MCVD_PC_LIBS "${OpenMP_C_FLAGS} -pthread -lm")
 if(MCVD_ONEDNN)
     list(APPEND MCVD_DEPENDENCIES ${DNNL_LIBRARY})

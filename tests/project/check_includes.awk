@@ -106,8 +106,9 @@ FNR == 1 {
 /<zip\.h>/ && FILENAME !~ /src\/model\/torch_zip[a-z_]*\.c$/ {
     complain("only src/model/torch_zip*.c includes libzip")
 }
+/<nettle\// && FILENAME !~ /src\/core\/sha256\.c$/ { complain("only src/core/sha256.c includes nettle") }
 /<Random123\// && area != "core" { complain("only src/core includes Random123") }
-/<(dnnl|cblas|lib(av|sw)|cjson|omp|zip|Random123)/ && public { complain("a public header includes a dependency") }
+/<(dnnl|cblas|lib(av|sw)|cjson|omp|zip|nettle|Random123)/ && public { complain("a public header includes a dependency") }
 
 END {
     printf "%d files, %d wrong includes\n", files, failures
