@@ -17,6 +17,7 @@
 #include "ops/conv.h"
 #include "ops/elementwise.h"
 #include "ops/ops.h"
+#include "ops/window.h"
 
 typedef struct conv_attrs {
     mcvdi_conv_shape shape;
@@ -244,4 +245,80 @@ mcvdi_value_id mcvdi_conv_pair(mcvdi_graph *g, mcvdi_value_id x, mcvdi_value_id 
     const conv_params params = add_params(g, in.c + beside.c, spec);
     const mcvdi_value_id share = add_share(g, held, spec, &params, in.c);
     return mcvdi_add(g, add_share(g, x, spec, &params, 0), share);
+}
+
+/* --- any window --- */
+
+static mcvdi_conv_shape window_shape(mcvdi_dims x, const mcvdi_conv_window_spec *spec)
+{
+    const mcvdi_window *w = &spec->window;
+    const size_t frames = w->frames ? w->frames : 1;
+    const mcvdi_dims y = mcvdi_window_output(x, w);
+    const size_t y_frames = mcvdi_window_frames(w);
+
+    return (mcvdi_conv_shape) { .n = x.n,
+                                .d = frames,
+                                .h = x.h / frames,
+                                .w = x.w,
+                                .in = x.c,
+                                .out = spec->out_channels,
+                                .kd = w->kernel[0],
+                                .kh = w->kernel[1],
+                                .kw = w->kernel[2],
+                                .sd = w->stride[0],
+                                .sh = w->stride[1],
+                                .sw = w->stride[2],
+                                .pd = w->before[0],
+                                .ph = w->before[1],
+                                .pw = w->before[2],
+                                .yd = y_frames,
+                                .yh = y_frames ? y.h / y_frames : 0,
+                                .yw = y.w,
+                                .weight_in = x.c,
+                                .bias = true,
+                                .relu = spec->relu };
+}
+
+static conv_params add_window_params(mcvdi_graph *g, size_t in, const mcvdi_conv_window_spec *spec)
+{
+    const size_t *kernel = spec->window.kernel;
+    char weight[160];
+    char bias[160];
+
+    snprintf(weight, sizeof weight, "%s.weight", spec->name);
+    snprintf(bias, sizeof bias, "%s.bias", spec->name);
+    mcvdi_param_spec w = { .name = weight,
+                           .ndim = spec->flat ? 4 : 5,
+                           .shape = { spec->out_channels, in },
+                           .init = MCVDI_INIT_ZERO };
+    const mcvdi_param_spec b = {
+        .name = bias, .ndim = 1, .shape = { spec->out_channels }, .init = MCVDI_INIT_ZERO
+    };
+    for (int a = 0; a < w.ndim - 2; a++)
+        w.shape[2 + a] = kernel[a + (spec->flat ? 1 : 0)];
+    const mcvdi_param_id weight_id = mcvdi_graph_param(g, &w);
+    return (conv_params) { in, weight_id, mcvdi_graph_param(g, &b) };
+}
+
+mcvdi_value_id mcvdi_conv_window(mcvdi_graph *g, mcvdi_value_id x,
+                                 const mcvdi_conv_window_spec *spec)
+{
+    const mcvdi_dims in = mcvdi_graph_dims(g, x);
+
+    if (!mcvdi_graph_ok(g))
+        return -1;
+    const mcvdi_dims y = mcvdi_window_output(in, &spec->window);
+    if (!y.h || !y.w || (spec->flat && spec->window.kernel[0] != 1))
+        return mcvdi_refuse_shapes(g, spec->name, in, y);
+    const conv_params params = add_window_params(g, in.c, spec);
+    const conv_attrs attrs = { window_shape(in, spec), 0, choose_backend(g) };
+    const mcvdi_node_spec node = { .op = &conv_op,
+                                   .num_inputs = 1,
+                                   .inputs = { x },
+                                   .num_params = 2,
+                                   .params = { params.weight, params.bias },
+                                   .attrs = &attrs,
+                                   .attrs_bytes = sizeof attrs,
+                                   .y_dims = { in.n, y.h, y.w, spec->out_channels } };
+    return mcvdi_graph_add(g, &node);
 }

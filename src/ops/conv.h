@@ -15,6 +15,7 @@ typedef struct mcvdi_conv_shape {
     size_t yd, yh, yw; /* outputs */
     size_t weight_in;  /* input channels of the weight that `in` of them are taken from */
     bool bias;
+    bool relu; /* y = max(0, .), inference only */
 } mcvdi_conv_shape;
 
 /* Pixels of the images, and of the outputs. */
@@ -37,7 +38,7 @@ static inline size_t mcvdi_conv_taps(const mcvdi_conv_shape *s)
 /* Strides of 1, and as many outputs as pixels: what backward knows. */
 static inline bool mcvdi_conv_is_plain(const mcvdi_conv_shape *s)
 {
-    return s->sd == 1 && s->sh == 1 && s->sw == 1 && s->yd == s->d && s->yh == s->h &&
+    return !s->relu && s->sd == 1 && s->sh == 1 && s->sw == 1 && s->yd == s->d && s->yh == s->h &&
            s->yw == s->w && s->pd == s->kd / 2 && s->ph == s->kh / 2 && s->pw == s->kw / 2;
 }
 

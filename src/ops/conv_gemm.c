@@ -215,6 +215,13 @@ static void add_bias(float *y, const float *bias, size_t pixels, size_t channels
             y[p * channels + o] += bias[o];
 }
 
+static void cut_negative(float *y, size_t n)
+{
+#pragma omp parallel for
+    for (size_t i = 0; i < n; i++)
+        y[i] = y[i] > 0.0f ? y[i] : 0.0f;
+}
+
 static mcvd_status gemm_forward(void *state, const mcvdi_conv_buffers *b)
 {
     const gemm_conv *c = state;
@@ -250,6 +257,8 @@ static mcvd_status gemm_forward(void *state, const mcvdi_conv_buffers *b)
     }
     if (b->bias)
         add_bias(b->y, b->bias, mcvdi_conv_outputs(s), s->out);
+    if (s->relu)
+        cut_negative(b->y, mcvdi_conv_outputs(s) * s->out);
     return MCVD_OK;
 }
 

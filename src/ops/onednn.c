@@ -292,6 +292,26 @@ static mcvd_status make_memories(conv_primitive *c, conv_kind kind, const conv_m
     return st;
 }
 
+/* max(0, .) of the outputs, in the primitive itself. */
+static dnnl_status_t append_relu(dnnl_primitive_attr_t attr)
+{
+    dnnl_post_ops_t ops = NULL;
+    dnnl_status_t st = dnnl_post_ops_create(&ops);
+
+#if DNNL_VERSION_MAJOR >= 3
+    if (st == dnnl_success)
+        st = dnnl_post_ops_append_eltwise(ops, dnnl_eltwise_relu, 0.0f, 0.0f);
+#else
+    if (st == dnnl_success)
+        st = dnnl_post_ops_append_eltwise(ops, 1.0f, dnnl_eltwise_relu, 0.0f, 0.0f);
+#endif
+    if (st == dnnl_success)
+        st = dnnl_primitive_attr_set_post_ops(attr, ops);
+    if (ops)
+        dnnl_post_ops_destroy(ops);
+    return st;
+}
+
 static mcvd_status make_primitive(conv_primitive *c, conv_kind kind, const conv_mds *m,
                                   const mcvdi_conv_shape *s, const_dnnl_primitive_desc_t hint)
 {
@@ -300,6 +320,8 @@ static mcvd_status make_primitive(conv_primitive *c, conv_kind kind, const conv_
 
     if (st == dnnl_success)
         st = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
+    if (st == dnnl_success && s->relu)
+        st = append_relu(attr);
     if (st == dnnl_success)
         st = make_pd(&c->pd, kind, m, s, attr, hint);
     if (attr)

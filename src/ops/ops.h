@@ -30,6 +30,40 @@ mcvdi_value_id mcvdi_conv(mcvdi_graph *g, mcvdi_value_id x, const mcvdi_conv_spe
 mcvdi_value_id mcvdi_conv_pair(mcvdi_graph *g, mcvdi_value_id x, mcvdi_value_id held,
                                const mcvdi_conv_spec *spec);
 
+/* The steps of a window over frames, rows and columns: its extent, its stride, and how many places
+ * beyond the image it may take, before and after. */
+typedef struct mcvdi_window {
+    size_t frames; /* D of x; 0 means 1 */
+    size_t kernel[3];
+    size_t stride[3];
+    size_t before[3];
+    size_t after[3];
+} mcvdi_window;
+/* The padding that gives ceil(size / stride) outputs: half of it, rounded down, before. */
+mcvdi_window mcvdi_window_same(mcvdi_dims x, size_t frames, const size_t kernel[3],
+                               const size_t stride[3]);
+/* Frames of the output of a window; y is [N, D'*H', W', c]. 0 where it does not fit. */
+size_t mcvdi_window_frames(const mcvdi_window *window);
+
+/* conv.c, inference only: a convolution by any window, optional max(0, .) at the end. Parameters
+ * name.weight [out, in, kernel...] over three axes, or over rows and columns with flat, and
+ * name.bias. */
+typedef struct mcvdi_conv_window_spec {
+    const char *name;
+    size_t out_channels;
+    mcvdi_window window;
+    bool flat; /* the weight has no axis for frames */
+    bool relu;
+} mcvdi_conv_window_spec;
+mcvdi_value_id mcvdi_conv_window(mcvdi_graph *g, mcvdi_value_id x,
+                                 const mcvdi_conv_window_spec *spec);
+
+/* pool.c, inference only: the largest value, or the mean, of each window. Places beyond the image
+ * count as 0 for the largest value; means have none. */
+typedef enum mcvdi_pool_kind { MCVDI_POOL_MAX, MCVDI_POOL_MEAN } mcvdi_pool_kind;
+mcvdi_value_id mcvdi_pool(mcvdi_graph *g, mcvdi_value_id x, mcvdi_pool_kind kind,
+                          const mcvdi_window *window);
+
 /* linear.c: y = x W' + b over the last axis. MCVDI_LINEAR_OUT_IN: name.weight [out, in], name.bias
  * (Linear, Dense_0). MCVDI_LINEAR_IN_OUT: name.W [in, out], name.b (NIN). */
 typedef enum mcvdi_linear_layout { MCVDI_LINEAR_OUT_IN, MCVDI_LINEAR_IN_OUT } mcvdi_linear_layout;
