@@ -1,8 +1,10 @@
 /*
- * The authors' own checkpoints: PyTorch's zip container with a pickled list
- * [model state, optimiser state, epoch, step, averaged weights], or a bare dictionary of weights.
- * Nothing in such a file is ever executed: the pickle is read by an allow-list that knows numbers,
- * texts, containers and tensors, and names what it refuses.
+ * Weights that others wrote. The authors' own checkpoints: a pickled list [model state, optimiser
+ * state, epoch, step, averaged weights], or a bare dictionary of weights, in PyTorch's zip
+ * container or the stream that it wrote before version 1.6. Published networks that judge pictures:
+ * the same, TorchScript archives, safetensors. Nothing in such a file is ever executed: the pickle
+ * is read by an allow-list that knows numbers, texts, containers and tensors, and names what it
+ * refuses.
  */
 #ifndef MCVD_IMPORT_H
 #define MCVD_IMPORT_H
@@ -39,12 +41,29 @@ MCVD_API bool mcvd_torch_is_checkpoint(const char *path);
  * The numbers themselves stay in the file.
  *
  * @return MCVD_OK
- *         MCVD_E_MODEL  missing, damaged, of an old format, or something that is not on the
+ *         MCVD_E_MODEL  missing, damaged, or something that is not on the
  *                       allow-list; the message names it
  *         MCVD_E_NOMEM
  */
 MCVD_API mcvd_status mcvd_torch_checkpoint_open(mcvd_torch_checkpoint **out, const char *path);
+
+/**
+ * The same for any file of weights: numbers of other types (read as float32; whole numbers are left
+ * out), dictionaries in dictionaries, and TorchScript archives, whose objects become names with
+ * dots; their code is not touched. All tensors are the part MCVD_TORCH_MODEL.
+ */
+MCVD_API mcvd_status mcvd_torch_weights_open(mcvd_torch_checkpoint **out, const char *path);
 MCVD_API void mcvd_torch_checkpoint_close(mcvd_torch_checkpoint **checkpoint);
+
+typedef enum mcvd_torch_form {
+    MCVD_TORCH_LIST,       /* the authors' list */
+    MCVD_TORCH_DICTIONARY, /* of weights */
+    MCVD_TORCH_SCRIPT      /* a TorchScript module */
+} mcvd_torch_form;
+
+MCVD_API mcvd_torch_form mcvd_torch_checkpoint_form(const mcvd_torch_checkpoint *checkpoint);
+/** Whether the file is the stream of before version 1.6, not a zip archive. */
+MCVD_API bool mcvd_torch_checkpoint_is_stream(const mcvd_torch_checkpoint *checkpoint);
 
 /** Whether there are averaged weights; not when their place in the list is missing or None. */
 MCVD_API bool mcvd_torch_checkpoint_has_ema(const mcvd_torch_checkpoint *checkpoint);

@@ -12,7 +12,7 @@
 #include "core/utf8.h"
 #include "model/pickle_internal.h"
 
-enum { PROTO = 0x80, PROTOCOL = 2, MAX_GLOBAL = 128, FIRST_ITEMS = 4, FIRST_LIST = 64 };
+enum { PROTO = 0x80, PROTOCOL = 2, FIRST_ITEMS = 4, FIRST_LIST = 64 };
 
 typedef mcvdi_unpickler unpickler;
 typedef mcvdi_pickle_value value;
@@ -55,7 +55,7 @@ static value *value_of(const unpickler *u, uint32_t number)
     return &u->result->values[number];
 }
 
-static mcvd_status push(unpickler *u, uint32_t number)
+mcvd_status mcvdi_unpickle_push(unpickler *u, uint32_t number)
 {
     void *list = u->stack;
 
@@ -80,7 +80,7 @@ mcvd_status mcvdi_unpickle_push_new(unpickler *u, mcvdi_pickle_kind kind, value 
         mcvdi_unpickle_grow(u, &list, &p->cap_values, p->num_values, sizeof *p->values);
     p->values = list;
     if (st >= 0)
-        st = push(u, p->num_values);
+        st = mcvdi_unpickle_push(u, p->num_values);
     if (st < 0)
         return st;
     p->values[p->num_values] = (value) { .kind = kind };
@@ -98,7 +98,7 @@ static uint32_t reachable(const unpickler *u)
     return u->height - (u->num_marks ? u->marks[u->num_marks - 1] : 0);
 }
 
-static mcvd_status need(const unpickler *u, uint32_t count)
+mcvd_status mcvdi_unpickle_need(const unpickler *u, uint32_t count)
 {
     return reachable(u) >= count
                ? MCVD_OK
@@ -106,8 +106,8 @@ static mcvd_status need(const unpickler *u, uint32_t count)
                                      reachable(u));
 }
 
-/* The i-th value from the top; `need` has been asked. */
-static value *top(const unpickler *u, uint32_t i)
+/* The i-th value from the top; the number has been asked for. */
+value *mcvdi_unpickle_top(const unpickler *u, uint32_t i)
 {
     return value_of(u, u->stack[u->height - 1 - i]);
 }
@@ -146,7 +146,7 @@ static mcvd_status take_number(unpickler *u, size_t count, uint64_t *number)
 }
 
 /* Text up to the end of the line, terminated. */
-static mcvd_status take_line(unpickler *u, char *line, size_t capacity)
+mcvd_status mcvdi_unpickle_line(unpickler *u, char *line, size_t capacity)
 {
     size_t length = 0;
 
@@ -254,12 +254,12 @@ static bool has_control_characters(const unsigned char *text, size_t length)
     return false;
 }
 
-static mcvd_status do_binunicode(unpickler *u)
+static mcvd_status push_text(unpickler *u, size_t length_bytes)
 {
     uint64_t length;
     const unsigned char *text = NULL;
     value *made;
-    mcvd_status st = take_number(u, 4, &length);
+    mcvd_status st = take_number(u, length_bytes, &length);
 
     if (st >= 0 && length > MCVDI_PICKLE_MAX_TEXT)
         st = mcvdi_unpickle_fail(u, "a text of %u bytes, up to %d are allowed", (unsigned)length,
@@ -277,6 +277,22 @@ static mcvd_status do_binunicode(unpickler *u)
     made->count = (uint32_t)length;
     made->as.text = (const char *)text;
     return MCVD_OK;
+}
+
+static mcvd_status do_binunicode(unpickler *u)
+{
+    return push_text(u, 4);
+}
+
+/* Texts of Python 2. */
+static mcvd_status do_binstring(unpickler *u)
+{
+    return push_text(u, 4);
+}
+
+static mcvd_status do_short_binstring(unpickler *u)
+{
+    return push_text(u, 1);
 }
 
 static mcvd_status do_none(unpickler *u)
@@ -312,7 +328,7 @@ static mcvd_status do_empty_tuple(unpickler *u)
 /* --- containers --- */
 
 /* Capacities are powers of two, so a full one can be told from the count. */
-static mcvd_status add_item(const unpickler *u, value *container, uint32_t number)
+mcvd_status mcvdi_unpickle_add_item(const unpickler *u, value *container, uint32_t number)
 {
     const uint32_t count = container->count;
 
@@ -334,7 +350,7 @@ static mcvd_status make_tuple(unpickler *u, uint32_t count)
     mcvd_status st = mcvdi_unpickle_push_new(u, MCVDI_PICKLE_TUPLE, NULL);
 
     for (uint32_t i = 0; st >= 0 && i < count; i++)
-        st = add_item(u, top(u, 0), u->stack[first + i]);
+        st = mcvdi_unpickle_add_item(u, mcvdi_unpickle_top(u, 0), u->stack[first + i]);
     if (st < 0)
         return st;
     u->stack[first] = u->stack[u->height - 1];
@@ -352,7 +368,7 @@ static mcvd_status do_tuple(unpickler *u)
 
 static mcvd_status make_short_tuple(unpickler *u, uint32_t count)
 {
-    const mcvd_status st = need(u, count);
+    const mcvd_status st = mcvdi_unpickle_need(u, count);
 
     return st < 0 ? st : make_tuple(u, count);
 }
@@ -376,11 +392,11 @@ static mcvd_status do_tuple3(unpickler *u)
 static mcvd_status fill(unpickler *u, mcvdi_pickle_kind kind, uint32_t count)
 {
     const bool pairs = kind == MCVDI_PICKLE_DICT;
-    mcvd_status st = need(u, count + 1);
+    mcvd_status st = mcvdi_unpickle_need(u, count + 1);
 
     if (st < 0)
         return st;
-    value *container = top(u, count);
+    value *container = mcvdi_unpickle_top(u, count);
     if (container->kind != kind)
         return mcvdi_unpickle_fail(u, "items for %s, which is no %s",
                                    mcvdi_pickle_kind_word(container->kind),
@@ -393,7 +409,7 @@ static mcvd_status fill(unpickler *u, mcvdi_pickle_kind kind, uint32_t count)
         if (pairs && i % 2 == 0 && found != MCVDI_PICKLE_TEXT && found != MCVDI_PICKLE_INT)
             return mcvdi_unpickle_fail(u, "%s as the key of a dictionary",
                                        mcvdi_pickle_kind_word(found));
-        st = add_item(u, container, number);
+        st = mcvdi_unpickle_add_item(u, container, number);
     }
     if (st >= 0)
         u->height -= count;
@@ -445,7 +461,7 @@ static mcvd_status put(unpickler *u, size_t index_bytes)
     mcvd_status st = take_number(u, index_bytes, &index);
 
     if (st >= 0)
-        st = need(u, 1);
+        st = mcvdi_unpickle_need(u, 1);
     if (st < 0)
         return st;
     if (index >= MCVDI_PICKLE_MAX_MEMO)
@@ -475,7 +491,7 @@ static mcvd_status get(unpickler *u, size_t index_bytes)
         return st;
     if (index >= u->cap_memo || !u->memo[index])
         return mcvdi_unpickle_fail(u, "memo number %u was never filled", (unsigned)index);
-    return push(u, u->memo[index] - 1);
+    return mcvdi_unpickle_push(u, u->memo[index] - 1);
 }
 
 static mcvd_status do_binput(unpickler *u)
@@ -498,75 +514,13 @@ static mcvd_status do_long_binget(unpickler *u)
     return get(u, 4);
 }
 
-/* --- globals --- */
-
-static const char *const allowed_globals[] = {
-    [MCVDI_PICKLE_ORDERED_DICT] = "collections OrderedDict",
-    [MCVDI_PICKLE_REBUILD_TENSOR] = "torch._utils _rebuild_tensor_v2",
-    [MCVDI_PICKLE_FLOAT_STORAGE] = "torch FloatStorage",
-};
-
-static mcvd_status do_global(unpickler *u)
-{
-    char module[MAX_GLOBAL];
-    char attribute[MAX_GLOBAL];
-    char name[2 * MAX_GLOBAL + 1];
-    mcvd_status st = take_line(u, module, sizeof module);
-
-    if (st >= 0)
-        st = take_line(u, attribute, sizeof attribute);
-    if (st < 0)
-        return st;
-    snprintf(name, sizeof name, "%s %s", module, attribute);
-    for (size_t i = 0; i < sizeof allowed_globals / sizeof *allowed_globals; i++)
-        if (strcmp(name, allowed_globals[i]) == 0)
-            return push_integer(u, MCVDI_PICKLE_GLOBAL, (int64_t)i);
-    return mcvdi_unpickle_fail(u, "global '%s' is not allowed", name);
-}
-
-/* "Call": an empty ordered dictionary, or a tensor. */
-static mcvd_status do_reduce(unpickler *u)
-{
-    mcvd_status st = need(u, 2);
-
-    if (st < 0)
-        return st;
-    const value *args = top(u, 0);
-    const value *called = top(u, 1);
-    if (called->kind != MCVDI_PICKLE_GLOBAL || args->kind != MCVDI_PICKLE_TUPLE)
-        return mcvdi_unpickle_fail(u, "a call of %s with %s", mcvdi_pickle_kind_word(called->kind),
-                                   mcvdi_pickle_kind_word(args->kind));
-    u->height -= 2; /* the values stay where they are */
-    if (called->as.integer == MCVDI_PICKLE_REBUILD_TENSOR)
-        return mcvdi_unpickle_tensor(u, args);
-    if (called->as.integer == MCVDI_PICKLE_ORDERED_DICT && args->count == 0)
-        return mcvdi_unpickle_push_new(u, MCVDI_PICKLE_DICT, NULL);
-    return mcvdi_unpickle_fail(u, "a call of '%s' with %u arguments is not allowed",
-                               allowed_globals[called->as.integer], args->count);
-}
-
-/* Attributes of a dictionary (its "_metadata"): dropped. */
-static mcvd_status do_build(unpickler *u)
-{
-    const mcvd_status st = need(u, 2);
-
-    if (st < 0)
-        return st;
-    if (top(u, 0)->kind != MCVDI_PICKLE_DICT || top(u, 1)->kind != MCVDI_PICKLE_DICT)
-        return mcvdi_unpickle_fail(u, "attributes in %s for %s, expected dictionaries",
-                                   mcvdi_pickle_kind_word(top(u, 0)->kind),
-                                   mcvdi_pickle_kind_word(top(u, 1)->kind));
-    u->height--;
-    return MCVD_OK;
-}
-
 static mcvd_status do_binpersid(unpickler *u)
 {
-    const mcvd_status st = need(u, 1);
+    const mcvd_status st = mcvdi_unpickle_need(u, 1);
 
     if (st < 0)
         return st;
-    const value *id = top(u, 0);
+    const value *id = mcvdi_unpickle_top(u, 0);
     u->height--;
     return mcvdi_unpickle_storage(u, id);
 }
@@ -576,7 +530,7 @@ static mcvd_status do_stop(unpickler *u)
     if (u->height != 1 || u->num_marks)
         return mcvdi_unpickle_fail(u, "the end with %u values and %u marks on the stack", u->height,
                                    u->num_marks);
-    if (u->at != u->num_bytes)
+    if (!u->rules.stream && u->at != u->num_bytes)
         return mcvdi_unpickle_fail(u, "%zu bytes after the end", u->num_bytes - u->at);
     u->result->root = u->stack[0];
     u->stopped = true;
@@ -588,6 +542,7 @@ static mcvd_status do_stop(unpickler *u)
 typedef struct opcode {
     const char *name;
     mcvd_status (*run)(unpickler *u); /* NULL: not allowed */
+    bool weights;                     /* allowed by that rule only */
 } opcode;
 
 static const opcode opcodes[256] = {
@@ -600,9 +555,9 @@ static const opcode opcodes[256] = {
     ['r'] = { "LONG_BINPUT", do_long_binput },
     ['h'] = { "BINGET", do_binget },
     ['j'] = { "LONG_BINGET", do_long_binget },
-    ['c'] = { "GLOBAL", do_global },
-    ['R'] = { "REDUCE", do_reduce },
-    ['b'] = { "BUILD", do_build },
+    ['c'] = { "GLOBAL", mcvdi_unpickle_global },
+    ['R'] = { "REDUCE", mcvdi_unpickle_reduce },
+    ['b'] = { "BUILD", mcvdi_unpickle_build },
     ['Q'] = { "BINPERSID", do_binpersid },
     ['X'] = { "BINUNICODE", do_binunicode },
     ['K'] = { "BININT1", do_binint1 },
@@ -622,6 +577,9 @@ static const opcode opcodes[256] = {
     ['e'] = { "APPENDS", do_appends },
     ['.'] = { "STOP", do_stop },
     [0x8a] = { "LONG1", do_long1 },
+    ['T'] = { "BINSTRING", do_binstring, true },
+    ['U'] = { "SHORT_BINSTRING", do_short_binstring, true },
+    [0x81] = { "NEWOBJ", mcvdi_unpickle_new_object, true },
     /* Known to pickles in general, never in these files. */
     ['0'] = { "POP", NULL },
     ['1'] = { "POP_MARK", NULL },
@@ -631,8 +589,6 @@ static const opcode opcodes[256] = {
     ['L'] = { "LONG", NULL },
     ['P'] = { "PERSID", NULL },
     ['S'] = { "STRING", NULL },
-    ['T'] = { "BINSTRING", NULL },
-    ['U'] = { "SHORT_BINSTRING", NULL },
     ['V'] = { "UNICODE", NULL },
     ['d'] = { "DICT", NULL },
     ['l'] = { "LIST", NULL },
@@ -642,7 +598,6 @@ static const opcode opcodes[256] = {
     ['p'] = { "PUT", NULL },
     ['B'] = { "BINBYTES", NULL },
     ['C'] = { "SHORT_BINBYTES", NULL },
-    [0x81] = { "NEWOBJ", NULL },
     [0x82] = { "EXT1", NULL },
     [0x83] = { "EXT2", NULL },
     [0x84] = { "EXT4", NULL },
@@ -675,7 +630,8 @@ static mcvd_status run_machine(unpickler *u)
         if (st < 0)
             break;
         const opcode *op = &opcodes[*byte];
-        st = op->run ? op->run(u)
+        const bool allowed = op->run && (!op->weights || u->rules.weights);
+        st = allowed ? op->run(u)
                      : mcvdi_unpickle_fail(u, "opcode 0x%02x (%s) is not allowed", *byte,
                                            op->name ? op->name : "unknown");
     }
@@ -685,7 +641,15 @@ static mcvd_status run_machine(unpickler *u)
 mcvd_status mcvdi_pickle_parse(mcvdi_pickle **out, const void *bytes, size_t num_bytes,
                                const char *origin)
 {
-    unpickler u = { .origin = origin, .bytes = bytes, .num_bytes = num_bytes };
+    const mcvdi_pickle_rules strict = { 0 };
+
+    return mcvdi_pickle_parse_by(out, bytes, num_bytes, origin, &strict, NULL);
+}
+
+mcvd_status mcvdi_pickle_parse_by(mcvdi_pickle **out, const void *bytes, size_t num_bytes,
+                                  const char *origin, const mcvdi_pickle_rules *rules, size_t *used)
+{
+    unpickler u = { .origin = origin, .bytes = bytes, .num_bytes = num_bytes, .rules = *rules };
     mcvd_status st = MCVD_OK;
 
     *out = NULL;
@@ -698,6 +662,8 @@ mcvd_status mcvdi_pickle_parse(mcvdi_pickle **out, const void *bytes, size_t num
     mcvdi_free(u.memo);
     if (st < 0)
         mcvdi_pickle_free(&u.result);
+    if (used)
+        *used = u.at;
     *out = u.result;
     return st;
 }
@@ -710,7 +676,8 @@ void mcvdi_pickle_free(mcvdi_pickle **pickle)
         return;
     for (uint32_t i = 0; i < p->num_values; i++) {
         const mcvdi_pickle_kind kind = p->values[i].kind;
-        if (kind == MCVDI_PICKLE_TUPLE || kind == MCVDI_PICKLE_LIST || kind == MCVDI_PICKLE_DICT)
+        if (kind == MCVDI_PICKLE_TUPLE || kind == MCVDI_PICKLE_LIST || kind == MCVDI_PICKLE_DICT ||
+            kind == MCVDI_PICKLE_OBJECT)
             mcvdi_free(p->values[i].as.items);
     }
     mcvdi_free(p->values);
@@ -756,7 +723,7 @@ const char *mcvdi_pickle_kind_word(mcvdi_pickle_kind kind)
         [MCVDI_PICKLE_TEXT] = "a text",     [MCVDI_PICKLE_TUPLE] = "a tuple",
         [MCVDI_PICKLE_LIST] = "a list",     [MCVDI_PICKLE_DICT] = "a dictionary",
         [MCVDI_PICKLE_GLOBAL] = "a global", [MCVDI_PICKLE_STORAGE] = "a storage",
-        [MCVDI_PICKLE_TENSOR] = "a tensor",
+        [MCVDI_PICKLE_TENSOR] = "a tensor", [MCVDI_PICKLE_OBJECT] = "an object",
     };
 
     return words[kind];

@@ -6,6 +6,7 @@
 #ifndef MCVDI_PICKLE_H
 #define MCVDI_PICKLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,7 +36,8 @@ typedef enum mcvdi_pickle_kind {
     MCVDI_PICKLE_DICT, /* items are key, value, key, value, ... in the order of the file */
     MCVDI_PICKLE_GLOBAL,
     MCVDI_PICKLE_STORAGE,
-    MCVDI_PICKLE_TENSOR
+    MCVDI_PICKLE_TENSOR,
+    MCVDI_PICKLE_OBJECT /* of a TorchScript class: its attributes, as in a dictionary */
 } mcvdi_pickle_kind;
 
 typedef struct mcvdi_pickle_value {
@@ -52,7 +54,8 @@ typedef struct mcvdi_pickle_value {
 
 typedef struct mcvdi_pickle_storage {
     char key[MCVDI_PICKLE_KEY]; /* digits: the entry data/<key> */
-    size_t count;               /* floats */
+    size_t count;               /* elements */
+    mcvd_dtype dtype;           /* F32; with the rule `weights` others as well */
 } mcvdi_pickle_storage;
 
 /* A view of a storage; checked: every element lies inside, and there are no more elements than the
@@ -72,6 +75,21 @@ typedef struct mcvdi_pickle mcvdi_pickle;
  * of the file in messages. MCVD_E_MODEL, MCVD_E_NOMEM. */
 mcvd_status mcvdi_pickle_parse(mcvdi_pickle **out, const void *bytes, size_t num_bytes,
                                const char *origin);
+
+/* What is allowed beyond a checkpoint of the authors' program. */
+typedef struct mcvdi_pickle_rules {
+    /* Files of weights in general: storages of every plain number, older ways to name tensors,
+     * texts of Python 2, and TorchScript's classes as objects that have attributes and nothing
+     * else. */
+    bool weights;
+    /* One pickle of the stream that PyTorch wrote before version 1.6: more bytes may follow. */
+    bool stream;
+} mcvdi_pickle_rules;
+
+/* *used, unless it is NULL, becomes the bytes of the pickle. */
+mcvd_status mcvdi_pickle_parse_by(mcvdi_pickle **out, const void *bytes, size_t num_bytes,
+                                  const char *origin, const mcvdi_pickle_rules *rules,
+                                  size_t *used);
 void mcvdi_pickle_free(mcvdi_pickle **pickle);
 
 const mcvdi_pickle_value *mcvdi_pickle_root(const mcvdi_pickle *pickle);

@@ -21,14 +21,49 @@ static bool is_text(const mcvdi_pickle_value *value, const char *word)
            memcmp(value->as.text, word, length) == 0;
 }
 
-static mcvd_status check_id(const mcvdi_unpickler *u, const mcvdi_pickle_value *id)
+/* The type of a storage's numbers; false when the value is no class of storages. */
+static bool storage_dtype(const mcvdi_pickle_value *class, mcvd_dtype *dtype)
 {
-    if (id->kind != MCVDI_PICKLE_TUPLE || id->count != 5 || !is_text(item(u, id, 0), "storage"))
+    static const struct {
+        mcvdi_pickle_global global;
+        mcvd_dtype dtype;
+    } rows[] = {
+        { MCVDI_PICKLE_FLOAT_STORAGE, MCVD_F32 }, { MCVDI_PICKLE_DOUBLE_STORAGE, MCVD_F64 },
+        { MCVDI_PICKLE_HALF_STORAGE, MCVD_F16 },  { MCVDI_PICKLE_BFLOAT16_STORAGE, MCVD_BF16 },
+        { MCVDI_PICKLE_LONG_STORAGE, MCVD_I64 },  { MCVDI_PICKLE_INT_STORAGE, MCVD_I32 },
+        { MCVDI_PICKLE_SHORT_STORAGE, MCVD_I16 }, { MCVDI_PICKLE_CHAR_STORAGE, MCVD_I8 },
+        { MCVDI_PICKLE_BYTE_STORAGE, MCVD_U8 },   { MCVDI_PICKLE_BOOL_STORAGE, MCVD_BOOL },
+    };
+
+    if (class->kind != MCVDI_PICKLE_GLOBAL)
+        return false;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if ((int64_t)rows[i].global == class->as.integer) {
+            *dtype = rows[i].dtype;
+            return true;
+        }
+    return false;
+}
+
+/* Streams name a view of the storage as the sixth part; those of today never have one. */
+static bool is_storage_id(const mcvdi_unpickler *u, const mcvdi_pickle_value *id)
+{
+    const uint32_t parts = u->rules.stream ? 6 : 5;
+
+    if (id->kind != MCVDI_PICKLE_TUPLE || id->count != parts || !is_text(item(u, id, 0), "storage"))
+        return false;
+    return parts == 5 || item(u, id, 5)->kind == MCVDI_PICKLE_NONE;
+}
+
+static mcvd_status check_id(const mcvdi_unpickler *u, const mcvdi_pickle_value *id,
+                            mcvd_dtype *dtype)
+{
+    if (!is_storage_id(u, id))
         return mcvdi_unpickle_fail(u, "a persistent id that is no ('storage', class, key, device, "
                                       "elements)");
-    const mcvdi_pickle_value *class = item(u, id, 1);
-    if (class->kind != MCVDI_PICKLE_GLOBAL || class->as.integer != MCVDI_PICKLE_FLOAT_STORAGE)
-        return mcvdi_unpickle_fail(u, "a storage that is no torch FloatStorage");
+    if (!storage_dtype(item(u, id, 1), dtype))
+        return mcvdi_unpickle_fail(u, "a storage that is no torch %s",
+                                   u->rules.weights ? "storage of numbers" : "FloatStorage");
     if (item(u, id, 2)->kind != MCVDI_PICKLE_TEXT || item(u, id, 3)->kind != MCVDI_PICKLE_TEXT)
         return mcvdi_unpickle_fail(u, "a storage whose key or device is no text");
     if (item(u, id, 4)->kind != MCVDI_PICKLE_INT || item(u, id, 4)->as.integer < 0)
@@ -56,7 +91,7 @@ mcvd_status mcvdi_unpickle_storage(mcvdi_unpickler *u, const mcvdi_pickle_value 
     mcvdi_pickle_storage storage;
     mcvdi_pickle_value *made;
     void *list = p->storages;
-    mcvd_status st = check_id(u, id);
+    mcvd_status st = check_id(u, id, &storage.dtype);
 
     if (st < 0)
         return st;
@@ -91,12 +126,13 @@ static mcvd_status read_sizes(const mcvdi_unpickler *u, const mcvdi_pickle_value
     return MCVD_OK;
 }
 
-static mcvd_status check_arguments(const mcvdi_unpickler *u, const mcvdi_pickle_value *args)
+static mcvd_status check_arguments(const mcvdi_unpickler *u, const mcvdi_pickle_value *args,
+                                   bool old)
 {
     static const mcvdi_pickle_kind kinds[] = { MCVDI_PICKLE_STORAGE, MCVDI_PICKLE_INT,
                                                MCVDI_PICKLE_TUPLE,   MCVDI_PICKLE_TUPLE,
                                                MCVDI_PICKLE_BOOL,    MCVDI_PICKLE_DICT };
-    const size_t n = sizeof kinds / sizeof *kinds;
+    const size_t n = old ? 4 : sizeof kinds / sizeof *kinds;
 
     if (args->count != n)
         return mcvdi_unpickle_fail(u, "a tensor of %u parts, expected %zu", args->count, n);
@@ -108,7 +144,7 @@ static mcvd_status check_arguments(const mcvdi_unpickler *u, const mcvdi_pickle_
     if (item(u, args, 1)->as.integer < 0)
         return mcvdi_unpickle_fail(u, "a tensor with the offset %" PRId64,
                                    item(u, args, 1)->as.integer);
-    if (item(u, args, 5)->count)
+    if (!old && item(u, args, 5)->count)
         return mcvdi_unpickle_fail(u, "a tensor with hooks");
     if (item(u, args, 2)->count != item(u, args, 3)->count ||
         item(u, args, 2)->count > MCVD_MAX_DIMS)
@@ -140,13 +176,13 @@ static mcvd_status check_extent(const mcvdi_unpickler *u, mcvdi_pickle_tensor *t
                                       available);
 }
 
-mcvd_status mcvdi_unpickle_tensor(mcvdi_unpickler *u, const mcvdi_pickle_value *args)
+mcvd_status mcvdi_unpickle_tensor(mcvdi_unpickler *u, const mcvdi_pickle_value *args, bool old)
 {
     mcvdi_pickle *p = u->result;
     mcvdi_pickle_tensor t = { 0 };
     mcvdi_pickle_value *made;
     void *list = p->tensors;
-    mcvd_status st = check_arguments(u, args);
+    mcvd_status st = check_arguments(u, args, old);
 
     if (st < 0)
         return st;

@@ -8,10 +8,14 @@
 
 #include "core/alloc.h"
 #include "core/checked.h"
-#include "model/pickle.h"
-#include "model/torch_zip.h"
+#include "model/torch_file.h"
 
-enum { NUM_PARTS = MCVD_TORCH_EMA + 1, ENTRY_NAME = sizeof "data/" + MCVDI_PICKLE_KEY };
+enum {
+    NUM_PARTS = MCVD_TORCH_EMA + 1,
+    MAX_NESTING = 32,     /* of modules */
+    MAX_VISITS = 1 << 20, /* of attributes: an object may be in many places */
+    FIRST_TENSORS = 64
+};
 
 /* The list of the authors' program; later versions could only append. */
 enum { AT_MODEL, AT_OPTIMISER, AT_EPOCH, AT_STEP, FIRST_EMA, MIN_ELEMENTS = FIRST_EMA };
@@ -28,15 +32,17 @@ typedef struct name_row {
 
 typedef struct tensor_list {
     named_tensor *tensors; /* in the order of the file */
-    size_t count;
+    size_t count, capacity;
     name_row *by_name; /* sorted */
 } tensor_list;
 
 struct mcvd_torch_checkpoint {
     char *path;
-    mcvdi_torch_zip *zip;
-    char *text; /* the pickle; texts point into it */
-    mcvdi_pickle *pickle;
+    bool weights; /* any file of weights, not only the authors' checkpoints */
+    mcvdi_torch_file *file;
+    const mcvdi_pickle *pickle; /* the file's */
+    mcvd_torch_form form;
+    size_t visits;
     tensor_list parts[NUM_PARTS];
     bool has_ema;
     int64_t step, epoch;
@@ -55,48 +61,29 @@ static mcvd_status no_memory(const char *path)
 
 /* --- what it holds --- */
 
-/* The data entry of a storage. */
-static void entry_name(char name[ENTRY_NAME], const mcvdi_pickle_storage *storage)
+static mcvd_status reserve_tensor(const mcvd_torch_checkpoint *c, tensor_list *to)
 {
-    snprintf(name, ENTRY_NAME, "data/%s", storage->key);
-}
+    const size_t larger = to->capacity ? 2 * to->capacity : (size_t)FIRST_TENSORS;
 
-static mcvd_status check_storages(const mcvd_torch_checkpoint *c)
-{
-    for (size_t i = 0; i < mcvdi_pickle_num_storages(c->pickle); i++) {
-        const mcvdi_pickle_storage *s = mcvdi_pickle_get_storage(c->pickle, i);
-        char name[ENTRY_NAME];
-        size_t found = 0;
-        size_t bytes;
-        entry_name(name, s);
-        if (!mcvdi_torch_zip_size(c->zip, name, &found))
-            return mcvdi_fail(MCVD_E_MODEL,
-                              "%s: zip entry '%s' is missing, a storage of %zu "
-                              "floats",
-                              c->path, name, s->count);
-        if (!mcvdi_mul_size(&bytes, s->count, sizeof(float)) || bytes != found)
-            return mcvdi_fail(MCVD_E_MODEL,
-                              "%s: zip entry '%s' has %zu bytes, the pickle "
-                              "says %zu floats",
-                              c->path, name, found, s->count);
-    }
+    if (to->count < to->capacity)
+        return MCVD_OK;
+    named_tensor *moved = mcvdi_realloc(to->tensors, larger * sizeof *moved);
+    if (!moved)
+        return no_memory(c->path);
+    to->tensors = moved;
+    to->capacity = larger;
     return MCVD_OK;
 }
 
-static mcvd_status add_tensor(mcvd_torch_checkpoint *c, tensor_list *to,
-                              const mcvdi_pickle_value *key, const mcvdi_pickle_value *value)
+static mcvd_status add_named(mcvd_torch_checkpoint *c, tensor_list *to, const char *text,
+                             size_t length, const mcvdi_pickle_value *value)
 {
     static const char wrapper[] = "module.";
     const size_t skip = sizeof wrapper - 1;
+    const mcvd_status st = reserve_tensor(c, to);
 
-    if (key->kind != MCVDI_PICKLE_TEXT || !key->count)
-        return mcvdi_fail(MCVD_E_MODEL, "%s: %s as the name of a tensor", c->path,
-                          mcvdi_pickle_kind_word(key->kind));
-    const char *text = key->as.text;
-    size_t length = key->count;
-    if (value->kind != MCVDI_PICKLE_TENSOR)
-        return mcvdi_fail(MCVD_E_MODEL, "%s: '%.*s' is %s, expected a tensor", c->path, (int)length,
-                          text, mcvdi_pickle_kind_word(value->kind));
+    if (st < 0)
+        return st;
     if (length > skip && memcmp(text, wrapper, skip) == 0) {
         text += skip;
         length -= skip;
@@ -106,6 +93,18 @@ static mcvd_status add_tensor(mcvd_torch_checkpoint *c, tensor_list *to,
         return no_memory(c->path);
     to->tensors[to->count++] = (named_tensor) { name, mcvdi_pickle_get_tensor(c->pickle, value) };
     return MCVD_OK;
+}
+
+static mcvd_status add_tensor(mcvd_torch_checkpoint *c, tensor_list *to,
+                              const mcvdi_pickle_value *key, const mcvdi_pickle_value *value)
+{
+    if (key->kind != MCVDI_PICKLE_TEXT || !key->count)
+        return mcvdi_fail(MCVD_E_MODEL, "%s: %s as the name of a tensor", c->path,
+                          mcvdi_pickle_kind_word(key->kind));
+    if (value->kind != MCVDI_PICKLE_TENSOR)
+        return mcvdi_fail(MCVD_E_MODEL, "%s: '%.*s' is %s, expected a tensor", c->path,
+                          (int)key->count, key->as.text, mcvdi_pickle_kind_word(value->kind));
+    return add_named(c, to, key->as.text, key->count, value);
 }
 
 static int compare_names(const void *a, const void *b)
@@ -128,6 +127,62 @@ static mcvd_status sort_names(const mcvd_torch_checkpoint *c, tensor_list *p)
     return MCVD_OK;
 }
 
+static bool is_readable(const mcvd_torch_checkpoint *c, const mcvdi_pickle_value *value)
+{
+    const mcvdi_pickle_tensor *t = mcvdi_pickle_get_tensor(c->pickle, value);
+
+    return mcvdi_torch_file_reads(mcvdi_pickle_get_storage(c->pickle, t->storage)->dtype);
+}
+
+static mcvd_status walk(mcvd_torch_checkpoint *c, tensor_list *to, const char *prefix,
+                        const mcvdi_pickle_value *node, int depth);
+
+/* One attribute: a tensor of real numbers is kept, a module is entered, anything else passed. */
+static mcvd_status visit(mcvd_torch_checkpoint *c, tensor_list *to, const char *prefix,
+                         const mcvdi_pickle_value *key, const mcvdi_pickle_value *value, int depth)
+{
+    const bool tensor = value->kind == MCVDI_PICKLE_TENSOR && is_readable(c, value);
+    const bool inner = value->kind == MCVDI_PICKLE_OBJECT || value->kind == MCVDI_PICKLE_DICT;
+
+    if (++c->visits > MAX_VISITS)
+        return mcvdi_fail(MCVD_E_MODEL, "%s: more than %d attributes", c->path, MAX_VISITS);
+    if (key->kind != MCVDI_PICKLE_TEXT || !key->count || (!tensor && !inner))
+        return MCVD_OK;
+    char *name =
+        mcvdi_sprintf("%s%s%.*s", prefix, *prefix ? "." : "", (int)key->count, key->as.text);
+    if (!name)
+        return no_memory(c->path);
+    const mcvd_status st =
+        tensor ? add_named(c, to, name, strlen(name), value) : walk(c, to, name, value, depth + 1);
+    mcvdi_free(name);
+    return st;
+}
+
+static mcvd_status walk(mcvd_torch_checkpoint *c, tensor_list *to, const char *prefix,
+                        const mcvdi_pickle_value *node, int depth)
+{
+    mcvd_status st = MCVD_OK;
+
+    if (depth > MAX_NESTING)
+        return mcvdi_fail(MCVD_E_MODEL, "%s: modules are nested more than %d deep", c->path,
+                          MAX_NESTING);
+    for (uint32_t i = 0; st >= 0 && i + 1 < node->count; i += 2)
+        st = visit(c, to, prefix, mcvdi_pickle_item(c->pickle, node, i),
+                   mcvdi_pickle_item(c->pickle, node, i + 1), depth);
+    return st;
+}
+
+/* Weights under dotted names, wherever they are below the root. */
+static mcvd_status read_tree(mcvd_torch_checkpoint *c, const mcvdi_pickle_value *root)
+{
+    tensor_list *to = &c->parts[MCVD_TORCH_MODEL];
+    mcvd_status st = walk(c, to, "", root, 0);
+
+    if (st >= 0 && !to->count)
+        st = mcvdi_fail(MCVD_E_MODEL, "%s: no tensors in it", c->path);
+    return st < 0 ? st : sort_names(c, to);
+}
+
 /* A dictionary of names and tensors. */
 static mcvd_status read_part(mcvd_torch_checkpoint *c, tensor_list *to,
                              const mcvdi_pickle_value *state)
@@ -138,9 +193,6 @@ static mcvd_status read_part(mcvd_torch_checkpoint *c, tensor_list *to,
         return mcvdi_fail(MCVD_E_MODEL, "%s: %s, expected a dictionary of tensors", c->path,
                           state->kind == MCVDI_PICKLE_DICT ? "an empty dictionary"
                                                            : mcvdi_pickle_kind_word(state->kind));
-    to->tensors = mcvdi_calloc(state->count / 2, sizeof *to->tensors);
-    if (!to->tensors)
-        return no_memory(c->path);
     for (size_t i = 0; st >= 0 && i < state->count; i += 2)
         st = add_tensor(c, to, mcvdi_pickle_item(c->pickle, state, i),
                         mcvdi_pickle_item(c->pickle, state, i + 1));
@@ -187,6 +239,9 @@ static mcvd_status read_root(mcvd_torch_checkpoint *c)
 
     if (root->kind == MCVDI_PICKLE_LIST)
         return read_list(c, root);
+    c->form = root->kind == MCVDI_PICKLE_OBJECT ? MCVD_TORCH_SCRIPT : MCVD_TORCH_DICTIONARY;
+    if (c->weights && (root->kind == MCVDI_PICKLE_OBJECT || root->kind == MCVDI_PICKLE_DICT))
+        return read_tree(c, root);
     if (root->kind == MCVDI_PICKLE_DICT)
         return read_part(c, &c->parts[MCVD_TORCH_MODEL], root);
     return mcvdi_fail(MCVD_E_MODEL,
@@ -196,36 +251,6 @@ static mcvd_status read_root(mcvd_torch_checkpoint *c)
 }
 
 /* --- opening --- */
-
-static mcvd_status check_byte_order(const mcvd_torch_checkpoint *c)
-{
-    char word[8] = { 0 };
-    size_t bytes = 0;
-
-    if (!mcvdi_torch_zip_size(c->zip, "byteorder", &bytes))
-        return MCVD_OK;
-    mcvd_status st = MCVD_OK;
-    if (bytes < sizeof word)
-        st = mcvdi_torch_zip_read(c->zip, "byteorder", word, bytes);
-    if (st >= 0 && strcmp(word, "little") != 0)
-        st = mcvdi_fail(MCVD_E_MODEL, "%s: its byte order is '%s', expected 'little'", c->path,
-                        word);
-    return st;
-}
-
-static mcvd_status read_pickle(mcvd_torch_checkpoint *c)
-{
-    size_t bytes = 0;
-
-    if (!mcvdi_torch_zip_size(c->zip, "data.pkl", &bytes) || bytes > MCVDI_PICKLE_MAX_BYTES)
-        return mcvdi_fail(MCVD_E_MODEL, "%s: a pickle of %zu bytes, up to %d are allowed", c->path,
-                          bytes, MCVDI_PICKLE_MAX_BYTES);
-    c->text = mcvdi_malloc(bytes + 1);
-    if (!c->text)
-        return no_memory(c->path);
-    const mcvd_status st = mcvdi_torch_zip_read(c->zip, "data.pkl", c->text, bytes);
-    return st < 0 ? st : mcvdi_pickle_parse(&c->pickle, c->text, bytes, c->path);
-}
 
 void mcvd_torch_checkpoint_close(mcvd_torch_checkpoint **checkpoint)
 {
@@ -239,37 +264,42 @@ void mcvd_torch_checkpoint_close(mcvd_torch_checkpoint **checkpoint)
         mcvdi_free(c->parts[i].tensors);
         mcvdi_free(c->parts[i].by_name);
     }
-    mcvdi_pickle_free(&c->pickle);
-    mcvdi_torch_zip_close(&c->zip);
+    mcvdi_torch_file_close(&c->file);
     mcvdi_free(c->storage);
     mcvdi_free(c->gathered);
-    mcvdi_free(c->text);
     mcvdi_free(c->path);
     mcvdi_free(c);
     *checkpoint = NULL;
 }
 
-mcvd_status mcvd_torch_checkpoint_open(mcvd_torch_checkpoint **out, const char *path)
+static mcvd_status open_file(mcvd_torch_checkpoint **out, const char *path, bool weights)
 {
     *out = NULL;
     mcvd_torch_checkpoint *c = mcvdi_calloc(1, sizeof *c);
     if (!c)
         return no_memory(path);
     c->step = c->epoch = -1;
+    c->weights = weights;
     c->path = mcvdi_strdup(path);
-    mcvd_status st = c->path ? mcvdi_torch_zip_open(&c->zip, path) : no_memory(path);
-    if (st >= 0)
-        st = check_byte_order(c);
-    if (st >= 0)
-        st = read_pickle(c);
-    if (st >= 0)
-        st = check_storages(c);
-    if (st >= 0)
+    mcvd_status st = c->path ? mcvdi_torch_file_open(&c->file, path, weights) : no_memory(path);
+    if (st >= 0) {
+        c->pickle = mcvdi_torch_file_pickle(c->file);
         st = read_root(c);
+    }
     if (st < 0)
         mcvd_torch_checkpoint_close(&c);
     *out = c;
     return st;
+}
+
+mcvd_status mcvd_torch_checkpoint_open(mcvd_torch_checkpoint **out, const char *path)
+{
+    return open_file(out, path, false);
+}
+
+mcvd_status mcvd_torch_weights_open(mcvd_torch_checkpoint **out, const char *path)
+{
+    return open_file(out, path, true);
 }
 
 bool mcvd_torch_is_checkpoint(const char *path)
@@ -286,6 +316,21 @@ bool mcvd_torch_is_checkpoint(const char *path)
 }
 
 /* --- accessors --- */
+
+mcvd_torch_form mcvd_torch_checkpoint_form(const mcvd_torch_checkpoint *checkpoint)
+{
+    return checkpoint->form;
+}
+
+bool mcvd_torch_checkpoint_is_stream(const mcvd_torch_checkpoint *checkpoint)
+{
+    return mcvdi_torch_file_zip(checkpoint->file) == NULL;
+}
+
+mcvdi_torch_zip *mcvdi_torch_checkpoint_zip(const mcvd_torch_checkpoint *checkpoint)
+{
+    return mcvdi_torch_file_zip(checkpoint->file);
+}
 
 bool mcvd_torch_checkpoint_has_ema(const mcvd_torch_checkpoint *checkpoint)
 {
@@ -351,16 +396,16 @@ static mcvd_status reserve(const mcvd_torch_checkpoint *c, float **buffer, size_
 
 static mcvd_status load_storage(mcvd_torch_checkpoint *c, const mcvdi_pickle_storage *s)
 {
-    const size_t bytes = s->count * sizeof *c->storage; /* compared with the entry at open */
-    char name[ENTRY_NAME];
+    size_t bytes = 0;
 
     if (c->loaded && strcmp(c->loaded->key, s->key) == 0)
         return MCVD_OK;
     c->loaded = NULL;
-    entry_name(name, s);
+    if (!mcvdi_mul_size(&bytes, s->count, sizeof *c->storage))
+        return no_memory(c->path);
     mcvd_status st = reserve(c, &c->storage, &c->storage_bytes, bytes);
     if (st >= 0)
-        st = mcvdi_torch_zip_read(c->zip, name, c->storage, bytes);
+        st = mcvdi_torch_file_read(c->file, s, c->storage);
     if (st >= 0)
         c->loaded = s;
     return st;

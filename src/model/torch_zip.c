@@ -16,6 +16,7 @@
 enum {
     MAX_ENTRIES = 1 << 20,
     MAX_NAME = 512,
+    MAX_CODE = 1 << 20,    /* bytes of one source text */
     CHUNK_BYTES = 1 << 20, /* of one read */
     SIGNATURE_BYTES = 4
 };
@@ -26,6 +27,7 @@ typedef struct zip_entry {
     const char *name; /* libzip's */
     size_t bytes;
     uint64_t index;
+    bool packed; /* compressed: code of TorchScript */
 } zip_entry;
 
 struct mcvdi_torch_zip {
@@ -55,12 +57,6 @@ static mcvd_status check_signature(int fd, const char *path)
         return mcvdi_fail(MCVD_E_MODEL, "%s: the file is empty", path);
     if (memcmp(start, "PK\3\4", sizeof start) == 0)
         return MCVD_OK;
-    if (start[0] == 0x80)
-        return mcvdi_fail(
-            MCVD_E_MODEL,
-            "%s: the stream that PyTorch wrote before version 1.6, not a zip archive; "
-            "load it and torch.save it again with a current PyTorch",
-            path);
     return mcvdi_fail(MCVD_E_MODEL, "%s: no PyTorch checkpoint, expected a zip archive", path);
 }
 
@@ -136,7 +132,16 @@ static mcvd_status check_name(const mcvdi_torch_zip *z, const char *name)
                               z->path, name);
 }
 
-/* PyTorch stores everything as it is, so no entry can be larger than the file. */
+/* Source text of TorchScript: <folder>/code/... */
+static bool is_code(const char *name)
+{
+    static const char folder[] = "/code/";
+    const char *slash = strchr(name, '/');
+
+    return slash && strncmp(slash, folder, sizeof folder - 1) == 0;
+}
+
+/* PyTorch stores everything but code as it is, so no such entry can be larger than the file. */
 static mcvd_status check_stored(const mcvdi_torch_zip *z, const char *name, const zip_stat_t *info)
 {
     const zip_uint64_t needed =
@@ -146,6 +151,8 @@ static mcvd_status check_stored(const mcvdi_torch_zip *z, const char *name, cons
         return mcvdi_fail(MCVD_E_MODEL, "%s: zip entry '%s': no size", z->path, name);
     if (info->encryption_method != ZIP_EM_NONE)
         return mcvdi_fail(MCVD_E_MODEL, "%s: zip entry '%s' is encrypted", z->path, name);
+    if (info->comp_method == ZIP_CM_DEFLATE && is_code(name))
+        return MCVD_OK;
     if (info->comp_method != ZIP_CM_STORE)
         return mcvdi_fail(MCVD_E_MODEL,
                           "%s: zip entry '%s' is compressed; PyTorch stores entries as they are",
@@ -167,7 +174,8 @@ static mcvd_status read_entry(const mcvdi_torch_zip *z, zip_entry *entry, uint64
     mcvd_status st = check_name(z, name);
     if (st >= 0)
         st = check_stored(z, name, &info);
-    *entry = (zip_entry) { name, (size_t)info.size, index };
+    if (st >= 0)
+        *entry = (zip_entry) { name, (size_t)info.size, index, info.comp_method != ZIP_CM_STORE };
     return st;
 }
 
@@ -268,7 +276,7 @@ static const zip_entry *find_entry(const mcvdi_torch_zip *z, const char *name)
         return NULL;
     strcpy(full, z->prefix);
     strcat(full, name);
-    const zip_entry wanted = { full, 0, 0 };
+    const zip_entry wanted = { full, 0, 0, false };
     return bsearch(&wanted, z->entries, z->num_entries, sizeof wanted, compare_entries);
 }
 
@@ -278,7 +286,7 @@ bool mcvdi_torch_zip_size(const mcvdi_torch_zip *zip, const char *name, size_t *
 
     if (entry)
         *bytes = entry->bytes;
-    return entry != NULL;
+    return entry && !entry->packed;
 }
 
 static mcvd_status fail_entry(const mcvdi_torch_zip *z, const zip_entry *entry, int code)
@@ -313,17 +321,55 @@ static mcvd_status read_all(const mcvdi_torch_zip *z, const zip_entry *entry, zi
     return fail_entry(z, entry, code);
 }
 
+static mcvd_status read_whole(const mcvdi_torch_zip *z, const zip_entry *entry, void *to)
+{
+    zip_file_t *file = zip_fopen_index(z->archive, entry->index, 0);
+
+    if (!file)
+        return fail_entry(z, entry, zip_error_code_zip(zip_get_error(z->archive)));
+    const mcvd_status st = read_all(z, entry, file, to);
+    zip_fclose(file);
+    return st;
+}
+
 mcvd_status mcvdi_torch_zip_read(mcvdi_torch_zip *zip, const char *name, void *to, size_t bytes)
 {
     const zip_entry *entry = find_entry(zip, name);
 
-    if (!entry || entry->bytes != bytes)
+    if (!entry || entry->bytes != bytes || entry->packed)
         return mcvdi_fail(MCVD_E_MODEL, "%s: zip entry '%s%s' of %zu bytes is missing", zip->path,
                           zip->prefix, name, bytes);
-    zip_file_t *file = zip_fopen_index(zip->archive, entry->index, 0);
-    if (!file)
-        return fail_entry(zip, entry, zip_error_code_zip(zip_get_error(zip->archive)));
-    const mcvd_status st = read_all(zip, entry, file, to);
-    zip_fclose(file);
+    return read_whole(zip, entry, to);
+}
+
+mcvd_status mcvdi_torch_zip_code(mcvdi_torch_zip *zip, size_t *at, const char **name, char **text)
+{
+    static const char tail[] = ".py";
+    mcvd_status st = MCVD_OK;
+
+    *text = NULL;
+    for (; *at < zip->num_entries; ++*at) {
+        const zip_entry *entry = &zip->entries[*at];
+        const size_t length = strlen(entry->name);
+        if (is_code(entry->name) && length > sizeof tail &&
+            strcmp(entry->name + length - (sizeof tail - 1), tail) == 0)
+            break;
+    }
+    if (*at == zip->num_entries)
+        return MCVD_OK;
+    const zip_entry *entry = &zip->entries[(*at)++];
+    *name = entry->name;
+    if (entry->bytes > MAX_CODE)
+        return mcvdi_fail(MCVD_E_MODEL, "%s: zip entry '%s' has %zu bytes, up to %d are allowed",
+                          zip->path, entry->name, entry->bytes, MAX_CODE);
+    *text = mcvdi_malloc(entry->bytes + 1);
+    if (!*text)
+        return no_memory(zip->path);
+    (*text)[entry->bytes] = '\0';
+    st = read_whole(zip, entry, *text);
+    if (st < 0) {
+        mcvdi_free(*text);
+        *text = NULL;
+    }
     return st;
 }

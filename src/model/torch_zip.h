@@ -11,7 +11,7 @@
 typedef struct mcvdi_torch_zip mcvdi_torch_zip;
 
 /* Open and check the list of entries: names that stay inside, none twice, one <prefix>/data.pkl,
- * everything stored as it is. MCVD_E_MODEL, MCVD_E_NOMEM. */
+ * everything but TorchScript's code stored as it is. MCVD_E_MODEL, MCVD_E_NOMEM. */
 mcvd_status mcvdi_torch_zip_open(mcvdi_torch_zip **out, const char *path);
 void mcvdi_torch_zip_close(mcvdi_torch_zip **zip);
 
@@ -20,5 +20,9 @@ bool mcvdi_torch_zip_size(const mcvdi_torch_zip *zip, const char *name, size_t *
 
 /* Read the whole entry, which has exactly this size, and compare its CRC. */
 mcvd_status mcvdi_torch_zip_read(mcvdi_torch_zip *zip, const char *name, void *to, size_t bytes);
+
+/* The next source text of a TorchScript archive from entry *at on, to be freed with mcvdi_free, and
+ * its name; text NULL: there is none. To be looked at, never run. MCVD_E_MODEL, MCVD_E_NOMEM. */
+mcvd_status mcvdi_torch_zip_code(mcvdi_torch_zip *zip, size_t *at, const char **name, char **text);
 
 #endif
