@@ -1,9 +1,9 @@
 /*
  * A window is drawn in two steps: a clip, uniformly, then a start inside it. Two rules for starts,
  * data.windows: "all" takes every start 0 ... V - R of a clip of V frames for windows of R;
- * "reference" leaves out the last one where there are several, as the published scores do (and maps
- * test items to clips by the published rule). Test windows are a fixed list: their starts are drawn
- * by a seed that never changes.
+ * "reference" leaves out the last one where there are several, as the published scores do (so too
+ * the last column of a random crop, and test items are mapped to clips by the published rule). Test
+ * windows are a fixed list: their starts are drawn by a seed that never changes.
  */
 #include "data/clips.h"
 
@@ -199,7 +199,8 @@ typedef struct choice {
 static choice draw_training(const mcvdi_clips *c, uint64_t index, uint32_t attempt)
 {
     const mcvd_rng_key key = mcvd_rng_key_make(c->seed, MCVD_RNG_DATA_ORDER, index, attempt);
-    const uint32_t columns = (uint32_t)(c->facts.width - c->image_size + 1);
+    const size_t room = c->facts.width - c->image_size;
+    const uint32_t columns = (uint32_t)(c->reference && room ? room : room + 1);
     choice w = { .item = mcvd_rng_below(key, 0, (uint32_t)c->count) };
 
     w.start = mcvd_rng_below(key, 1, (uint32_t)num_starts(c, &c->items[w.item]));
