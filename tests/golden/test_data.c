@@ -2,6 +2,7 @@
 #include <mcvd/safetensors.h>
 
 #include "data/batch.h"
+#include "data/resample_opencv.h"
 #include "data/resample_pillow.h"
 #include "data/smmnist.h"
 #include "support/check.h"
@@ -257,6 +258,29 @@ static void check_resize(const mcvd_safetensors *file, const resize_case *k)
     free(in);
 }
 
+/* OpenCV's input is hashed in its own order, blue first. */
+static void test_opencv_kth(void **state)
+{
+    static uint8_t rgb[120 * 160 * 3];
+    static uint8_t gray[120 * 160];
+    static uint8_t out[64 * 64];
+    const mcvdi_opencv_shape shape = { 120, 160, 64, 64 };
+    mcvd_safetensors *file = open_golden("data/resize");
+    mcvd_tensor wanted;
+
+    (void)state;
+    for (size_t i = 0; i < 120 * 160; i++)
+        for (size_t c = 0; c < 3; c++)
+            rgb[3 * i + 2 - c] = hashed_byte("g/resize/kth", (uint32_t)(3 * i + c));
+    mcvdi_opencv_gray(gray, rgb, 120 * 160);
+    wanted = get(file, "kth", "gray", MCVD_U8);
+    CHECK_TRUE(memcmp(gray, wanted.data, sizeof gray) == 0);
+    CHECK_OK(mcvdi_opencv_bilinear(out, gray, &shape));
+    CHECK_OK(mcvd_safetensors_get(file, "kth", &wanted));
+    CHECK_TRUE(memcmp(out, wanted.data, sizeof out) == 0);
+    mcvd_safetensors_close(&file);
+}
+
 static void test_pillow_resize(void **state)
 {
     mcvd_safetensors *file = open_golden("data/resize");
@@ -303,7 +327,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_moving_digits), cmocka_unit_test(test_split_and_mask),
         cmocka_unit_test(test_rescale),       cmocka_unit_test(test_pillow_resize),
-        cmocka_unit_test(test_pillow_limits),
+        cmocka_unit_test(test_opencv_kth),    cmocka_unit_test(test_pillow_limits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,10 @@
+# Miniatures of the public data sets: support/make_datasets.sh and the program that it calls.
+add_executable(make_bair support/make_bair.c)
+target_link_libraries(make_bair PRIVATE mcvd_settings)
+set(MCVD_TEST_MAKE_DATASETS ${CMAKE_CURRENT_SOURCE_DIR}/support/make_datasets.sh)
+
+mcvd_add_test(NAME system_data_sets SOURCES system/test_data_sets.c AREAS data video core)
+add_dependencies(system_data_sets make_bair)
+target_compile_definitions(system_data_sets PRIVATE
+    MCVD_TEST_MAKE_DATASETS="${MCVD_TEST_MAKE_DATASETS}"
+    MCVD_TEST_MAKE_BAIR="$<TARGET_FILE:make_bair>")
