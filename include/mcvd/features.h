@@ -99,13 +99,22 @@ MCVD_API const char *mcvd_lpips_sha256(const mcvd_lpips *lpips);
 /**
  * LPIPS v0.1 with AlexNet between two 8-bit pictures, as the published tables have it: gray
  * replicated, resized to 128 x 128 as Pillow's bilinear does, [-1, 1].
- * @param a, b      [H, W, C], C = 1 or 3
+ * @param a, b      [H, W, C], C = 1 or 3; the distance is symmetric
+ * @param distance  NAN on failure
  * @param per_tap   [MCVD_LPIPS_TAPS], the five terms of the sum; NULL: not wanted
  * @return MCVD_OK, MCVD_E_SHAPE, MCVD_E_NOMEM
  */
 MCVD_API mcvd_status mcvd_lpips_u8(mcvd_lpips *lpips, const uint8_t *a, const uint8_t *b,
                                    size_t height, size_t width, size_t channels, double *distance,
                                    double *per_tap);
+
+/**
+ * Keep the features of the last `pictures` different first arguments of mcvd_lpips_u8 (0.6 MB
+ * each) and look equal ones up: a truth that is compared with K predictions is then computed once,
+ * which halves the work. 1 after opening.
+ * @return MCVD_OK, MCVD_E_RANGE (0 or above 4096), MCVD_E_NOMEM (what was kept stays)
+ */
+MCVD_API mcvd_status mcvd_lpips_remember(mcvd_lpips *lpips, size_t pictures);
 
 /**
  * Features of one picture for distances between sets of frames: the last tap averaged over its

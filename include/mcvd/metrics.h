@@ -8,6 +8,18 @@
  *   psnr             10 log10(1 / mse): one value per trajectory, from the mean of its frame MSEs
  *   psnr_frame_mean  the plain mean over the frames of 10 log10(1 / frame MSE)
  *   ssim             mean over the frames of the SSIM of the gray 8-bit frames (see mcvd_ssim_u8)
+ *   lpips            mean over the frames of LPIPS v0.1 with AlexNet between the 8-bit frames
+ *                    floor(255 x), gray as RGB, resized to 128 x 128 (see mcvd_lpips_u8); needs its
+ *                    weights
+ *
+ * and of sets of videos, one number for two sets (mcvd/features.h has the formulas):
+ *
+ *   fvd              Frechet distance between the I3D features of the videos; needs its weights
+ *   fvd-proxy        the same distance on a fixed network with seeded weights: not FVD, comparable
+ *                    with nothing but itself
+ *   fid-alexnet      the same distance between frames, on AlexNet's last features: not FID
+ *   precision        share of test videos within reach of a reference video, k = 3 neighbours, on
+ *   recall           the features of fvd or fvd-proxy; and with the roles swapped
  *
  * Nothing is capped: identical frames have mse 0 and psnr INFINITY. Means inside a clip (over
  * frames, over trajectories) are plain, so one infinite term makes them infinite; means over clips
@@ -23,6 +35,7 @@
 
 #include <mcvd/config.h>
 #include <mcvd/export.h>
+#include <mcvd/features.h>
 #include <mcvd/status.h>
 
 #ifdef __cplusplus
@@ -36,7 +49,8 @@ extern "C" {
     X(MCVD_METRIC_MSE, "mse", "MSE", false, 5)                                     \
     X(MCVD_METRIC_PSNR, "psnr", "PSNR", true, 3)                                   \
     X(MCVD_METRIC_PSNR_FRAME, "psnr_frame_mean", "PSNR of single frames", true, 3) \
-    X(MCVD_METRIC_SSIM, "ssim", "SSIM", true, 4)
+    X(MCVD_METRIC_SSIM, "ssim", "SSIM", true, 4)                                   \
+    X(MCVD_METRIC_LPIPS, "lpips", "LPIPS", false, 4)
 
 #define MCVD_METRIC_ENUM(id, name, title, higher, digits) id,
 typedef enum mcvd_metric { MCVD_METRIC_LIST(MCVD_METRIC_ENUM) MCVD_NUM_METRICS } mcvd_metric;
@@ -44,19 +58,42 @@ typedef enum mcvd_metric { MCVD_METRIC_LIST(MCVD_METRIC_ENUM) MCVD_NUM_METRICS }
 /* A set of metrics is a bit mask, 1 << mcvd_metric. */
 #define MCVD_METRIC_BIT(id) (1u << (unsigned)(id))
 #define MCVD_METRIC_ALL     ((1u << (unsigned)MCVD_NUM_METRICS) - 1u)
+/* Those that need no network. */
+#define MCVD_METRIC_PIXELS (MCVD_METRIC_ALL & ~MCVD_METRIC_BIT(MCVD_METRIC_LPIPS))
 
 MCVD_API const char *mcvd_metric_name(mcvd_metric metric);
 MCVD_API const char *mcvd_metric_title(mcvd_metric metric);
 MCVD_API bool mcvd_metric_higher_is_better(mcvd_metric metric);
 MCVD_API int mcvd_metric_digits(mcvd_metric metric);
 
+/* Metrics between two sets of videos. identifier, name, column title, higher is better, digits */
+#define MCVD_SET_METRIC_LIST(X)                                            \
+    X(MCVD_SET_METRIC_FVD, "fvd", "FVD", false, 2)                         \
+    X(MCVD_SET_METRIC_FVD_PROXY, "fvd-proxy", "FVD-proxy", false, 4)       \
+    X(MCVD_SET_METRIC_FID_ALEXNET, "fid-alexnet", "FID-AlexNet", false, 4) \
+    X(MCVD_SET_METRIC_PRECISION, "precision", "precision", true, 4)        \
+    X(MCVD_SET_METRIC_RECALL, "recall", "recall", true, 4)
+
+typedef enum mcvd_set_metric {
+    MCVD_SET_METRIC_LIST(MCVD_METRIC_ENUM) MCVD_NUM_SET_METRICS
+} mcvd_set_metric;
+
+MCVD_API const char *mcvd_set_metric_name(mcvd_set_metric metric);
+MCVD_API const char *mcvd_set_metric_title(mcvd_set_metric metric);
+MCVD_API bool mcvd_set_metric_higher_is_better(mcvd_set_metric metric);
+MCVD_API int mcvd_set_metric_digits(mcvd_set_metric metric);
+
+/* Neighbours of precision and recall. */
+enum { MCVD_PRECISION_RECALL_K = 3 };
+
 /**
- * Read a list like "psnr,ssim" into a bit mask.
+ * Read a list like "psnr,ssim,fvd" into bit masks of mcvd_metric and mcvd_set_metric.
+ * @param sets  NULL: metrics of sets are refused
  * @return MCVD_OK
- *         MCVD_E_UNSUPPORTED  a metric that needs a feature network: lpips, fvd
+ *         MCVD_E_UNSUPPORTED  a metric of sets, and sets is NULL
  *         MCVD_E_USAGE        empty, or an unknown name (the message lists the known ones)
  */
-MCVD_API mcvd_status mcvd_metrics_parse(unsigned *metrics, const char *list);
+MCVD_API mcvd_status mcvd_metrics_parse(unsigned *metrics, unsigned *sets, const char *list);
 
 /* Values by metric; NAN where it was not asked for, but mse is always there. */
 typedef struct mcvd_scores {
@@ -66,10 +103,11 @@ typedef struct mcvd_scores {
 typedef struct mcvd_scorer_config {
     size_t height;
     size_t width;
-    size_t channels;  /* 1 or 3 */
-    unsigned metrics; /* bit mask */
-    bool binarise;    /* SSIM on pixels rounded to 0 or 1 (half to even), as the reference does on
-                       * Moving MNIST; MSE and PSNR keep the unrounded pixels */
+    size_t channels;   /* 1 or 3 */
+    unsigned metrics;  /* bit mask */
+    bool binarise;     /* SSIM on pixels rounded to 0 or 1 (half to even), as the reference does on
+                        * Moving MNIST; MSE and PSNR keep the unrounded pixels */
+    mcvd_lpips *lpips; /* borrowed until the scorer is freed; NULL unless LPIPS is asked for */
 } mcvd_scorer_config;
 
 typedef struct mcvd_scorer mcvd_scorer;
@@ -78,7 +116,7 @@ typedef struct mcvd_scorer mcvd_scorer;
  * A scorer owns the scratch of SSIM; frames are scored without allocation. One thread at a time.
  * @return MCVD_OK, MCVD_E_NOMEM
  *         MCVD_E_SHAPE  channels are not 1 or 3, a side is 0, or SSIM of a side below 11 pixels
- *         MCVD_E_RANGE  no metric, or a bit that is none
+ *         MCVD_E_RANGE  no metric, a bit that is none, or LPIPS without its network
  */
 MCVD_API mcvd_status mcvd_scorer_create(mcvd_scorer **out, const mcvd_scorer_config *config);
 MCVD_API void mcvd_scorer_free(mcvd_scorer **scorer);
@@ -87,7 +125,8 @@ MCVD_API void mcvd_scorer_free(mcvd_scorer **scorer);
  * Score one frame.
  * @param truth, prediction  [H, W, C], pixels in [0, 1]; values outside are clamped
  * @param scores             psnr and psnr_frame_mean are the same number here
- * @return MCVD_OK, MCVD_E_NONFINITE (a NaN or infinity among the pixels)
+ * @return MCVD_OK, MCVD_E_NONFINITE (a NaN or infinity among the pixels), and for LPIPS
+ * MCVD_E_NOMEM
  */
 MCVD_API mcvd_status mcvd_scorer_frame(mcvd_scorer *scorer, const float *truth,
                                        const float *prediction, mcvd_scores *scores);
@@ -254,12 +293,14 @@ typedef struct mcvd_eval_protocol {
     int64_t frames;                 /* scored frames per trajectory */
     int64_t future;                 /* frames after them */
     int64_t clips;
-    int64_t trajectories; /* K per clip */
-    int64_t seed;         /* of clips and trajectories */
-    int64_t image_size;   /* height and width */
-    int64_t channels;     /* 1 or 3 */
-    bool binarise;        /* see mcvd_scorer_config */
-    bool ssim;            /* false for frames below 11 pixels */
+    int64_t trajectories;           /* K per clip */
+    int64_t seed;                   /* of clips and trajectories */
+    int64_t image_size;             /* height and width */
+    int64_t channels;               /* 1 or 3 */
+    bool binarise;                  /* see mcvd_scorer_config */
+    bool ssim;                      /* false for frames below 11 pixels */
+    char windows[MCVD_CONFIG_TEXT]; /* all | reference: which windows the clips are, see data.h */
+    int64_t trained; /* frames that the published models of the table were trained to predict */
 } mcvd_eval_protocol;
 
 /** Number and names of the built-in protocols; NULL when i is out of range. */
@@ -302,6 +343,74 @@ typedef mcvd_status (*mcvd_eval_predict_fn)(void *user, const mcvd_eval_case *ev
                                             float *out);
 
 typedef struct mcvd_eval_report mcvd_eval_report;
+
+typedef struct mcvd_eval_callbacks {
+    mcvd_eval_clip_fn get_clip;
+    void *clip_user;
+    mcvd_eval_predict_fn predict;
+    void *predict_user;
+} mcvd_eval_callbacks;
+
+/*
+ * What a run may have beside these. Everything that a clip contributes is written to a record of
+ * its own when the clip is done, so that a run that was killed goes on, and several processes can
+ * share the clips: one with shard i of n does the clips i, i + n, ... and leaves their records; a
+ * run of all clips then finds them and makes the report.
+ */
+typedef struct mcvd_eval_options {
+    mcvd_lpips *lpips;             /* borrowed: LPIPS of every frame; NULL: none */
+    mcvd_video_features *features; /* borrowed: a distance between the videos; NULL: none */
+    const char *work;              /* folder of the records; NULL: none are kept */
+    const char *fingerprint;       /* whatever decides the predictions (model, sampler, data); "" */
+    bool restart;                  /* records of another fingerprint are overwritten, not refused */
+    size_t shard;
+    size_t num_shards; /* 0 and 1: all clips */
+    /* Called after each clip, found or computed; anything but 0 stops with MCVD_E_INTERRUPTED. */
+    int (*on_clip)(void *user, size_t clip, bool found);
+    void *user;
+} mcvd_eval_options;
+
+/** No features, no records, all clips. */
+MCVD_API mcvd_eval_options mcvd_eval_options_default(void);
+
+/**
+ * mcvd_eval_run with options.
+ * @param out  NULL for a shard of several: it leaves records alone
+ * @return as mcvd_eval_run; MCVD_E_STATE (records of another run in options->work), MCVD_E_IO,
+ *         MCVD_E_RANGE (shard), MCVD_E_INTERRUPTED
+ */
+MCVD_API mcvd_status mcvd_eval_run_with(const mcvd_eval_protocol *protocol,
+                                        const mcvd_eval_callbacks *callbacks,
+                                        const mcvd_eval_options *options, mcvd_eval_report **out);
+
+/* A distance between the predicted and the true videos. Videos have the frames that the task knows
+ * and the predicted ones; gray is three equal channels. */
+typedef struct mcvd_eval_distance {
+    const char *name;    /* "fvd" or "fvd-proxy"; NULL: the run had no features */
+    const char *missing; /* why there is no value, or NULL */
+    size_t clips;        /* true videos; predicted ones are K times as many */
+    size_t frames;       /* of a video */
+    size_t dim;          /* of the features; fewer clips than this make a rank-deficient estimate */
+    double all;          /* all predicted videos of all trajectories together */
+    double traj_mean;    /* trajectory j of all clips alone: mean over j, the papers' average FVD */
+    double traj_std;     /* divisor K */
+    double traj_conf95;  /* NAN for K = 1, as is traj_std */
+    double precision, recall; /* k = 3 on the same features; NAN below 4 clips */
+} mcvd_eval_distance;
+
+MCVD_API mcvd_eval_distance mcvd_eval_report_distance(const mcvd_eval_report *report);
+
+/* A row of a published table, printed below ours as what others measured. NAN: not given. */
+typedef struct mcvd_eval_published {
+    const char *method;
+    int trained; /* frames it was trained to predict, k */
+    double fvd, psnr, ssim, lpips;
+    const char *source;
+} mcvd_eval_published;
+
+/** @param rows  kept by pointer: they must outlive the report */
+MCVD_API void mcvd_eval_report_compare(mcvd_eval_report *report, const mcvd_eval_published *rows,
+                                       size_t count);
 
 /**
  * Run a benchmark: every clip through the predictor and every baseline that exists for the task.

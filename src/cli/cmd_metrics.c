@@ -93,7 +93,8 @@ static const mcvdi_arg_table table = {
 
 /* From the most to the least asked for. */
 static const mcvd_metric columns[MCVD_NUM_METRICS] = { MCVD_METRIC_PSNR, MCVD_METRIC_PSNR_FRAME,
-                                                       MCVD_METRIC_SSIM, MCVD_METRIC_MSE };
+                                                       MCVD_METRIC_SSIM, MCVD_METRIC_LPIPS,
+                                                       MCVD_METRIC_MSE };
 
 typedef struct output {
     FILE *stream;
@@ -297,7 +298,7 @@ static mcvd_status read_config(const metrics_args *a, mcvd_compare_config *confi
     config->binarise = a->binarise;
     mcvd_status st = read_size(a->size, &config->size);
     if (st >= 0)
-        st = mcvd_metrics_parse(&config->metrics, a->metrics);
+        st = mcvd_metrics_parse(&config->metrics, NULL, a->metrics);
     if (config->metrics & MCVD_METRIC_BIT(MCVD_METRIC_PSNR))
         config->metrics |= MCVD_METRIC_BIT(MCVD_METRIC_PSNR_FRAME);
     return st;

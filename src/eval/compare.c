@@ -14,7 +14,7 @@ enum { MAX_SIZE = 16384 };
 
 mcvd_compare_config mcvd_compare_config_default(void)
 {
-    return (mcvd_compare_config) { .metrics = MCVD_METRIC_ALL };
+    return (mcvd_compare_config) { .metrics = MCVD_METRIC_PIXELS };
 }
 
 /* ---- one pair ------------------------------------------------------------------------------- */

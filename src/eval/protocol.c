@@ -31,6 +31,10 @@ static const mcvdi_option protocol_rows[] = {
     ROW(channels, MCVDI_OPT_INT, "1", 1, 3, NULL, "1 gray, 3 RGB"),
     ROW(binarise, MCVDI_OPT_BOOL, "false", 0, 0, NULL, "SSIM on pixels rounded to 0 or 1"),
     ROW(ssim, MCVDI_OPT_BOOL, "true", 0, 0, NULL, "frames have the 11 pixels that SSIM needs"),
+    ROW(windows, MCVDI_OPT_CHOICE, "all", 0, 0, "all|reference",
+        "which windows of the clips: all, or those that published scores draw from"),
+    ROW(trained, MCVDI_OPT_INT, "0", 0, 1000, NULL,
+        "frames that the published models were trained to predict"),
 };
 
 static const mcvdi_option_table protocol_table = { protocol_rows,

@@ -75,7 +75,7 @@ mcvd_status mcvdi_eval_report_create(mcvd_eval_report **out, const mcvd_eval_pro
         return mcvdi_fail(MCVD_E_NOMEM, "evaluation: %zu bytes", sizeof *report);
     report->protocol = *protocol;
     report->scored = !mcvdi_eval_is_generation(protocol);
-    report->metrics = MCVD_METRIC_ALL;
+    report->metrics = MCVD_METRIC_PIXELS;
     if (!protocol->ssim)
         report->metrics &= ~MCVD_METRIC_BIT(MCVD_METRIC_SSIM);
     report->notes = cJSON_CreateObject();
@@ -99,11 +99,49 @@ void mcvd_eval_report_free(mcvd_eval_report **report)
         return;
     for (size_t i = 0; i < r->num_rows; i++)
         mcvdi_free(r->rows[i].frames);
+    mcvdi_free(r->real_features);
+    mcvdi_free(r->fake_features);
+    mcvdi_free(r->features_sha256);
+    mcvdi_free(r->lpips_sha256);
+    mcvdi_free(r->distance_missing);
     mcvdi_free(r->real_stats);
     mcvdi_free(r->model_stats);
     cJSON_Delete(r->notes);
     mcvdi_free(r);
     *report = NULL;
+}
+
+void mcvd_eval_report_compare(mcvd_eval_report *report, const mcvd_eval_published *rows,
+                              size_t count)
+{
+    report->published = rows;
+    report->num_published = count;
+}
+
+size_t mcvdi_eval_report_shares(mcvd_eval_report *report, size_t clip,
+                                mcvdi_eval_share shares[MCVDI_EVAL_SHARES])
+{
+    const size_t frames = (size_t)report->protocol.frames;
+    const size_t fakes = (size_t)report->protocol.trajectories * report->feature_dim;
+    size_t n = 0;
+
+    for (size_t i = 0; i < report->num_rows; i++) {
+        const mcvdi_eval_row *row = &report->rows[i];
+        const size_t scores = row->trajectories * frames;
+        shares[n++] =
+            (mcvdi_eval_share) { row->frames[clip * scores].value, scores * MCVD_NUM_METRICS };
+    }
+    if (report->real_stats) {
+        const size_t first = clip * MCVDI_NUM_STATS;
+        shares[n++] = (mcvdi_eval_share) { report->real_stats + first, MCVDI_NUM_STATS };
+        shares[n++] = (mcvdi_eval_share) { report->model_stats + first, MCVDI_NUM_STATS };
+    }
+    if (report->real_features) {
+        shares[n++] = (mcvdi_eval_share) { report->real_features + clip * report->feature_dim,
+                                           report->feature_dim };
+        shares[n++] = (mcvdi_eval_share) { report->fake_features + clip * fakes, fakes };
+    }
+    return n;
 }
 
 size_t mcvd_eval_report_clips(const mcvd_eval_report *report)
@@ -165,6 +203,24 @@ mcvd_status mcvdi_eval_row_summary(const mcvd_eval_report *report, const mcvdi_e
     trajectory_values(report, row, metric, values);
     mcvd_reduce_k(per_clip, values, clips, row->trajectories, metric, over);
     *summary = mcvd_summarize(per_clip, clips);
+    mcvdi_free(values);
+    return MCVD_OK;
+}
+
+mcvd_status mcvdi_eval_stat_summaries(const mcvd_eval_report *report, mcvdi_stat stat,
+                                      mcvd_summary *model, mcvd_summary *real)
+{
+    double *values;
+    const mcvd_status st = allocate_doubles(&values, 2 * report->clips);
+
+    if (st < 0)
+        return st;
+    for (size_t c = 0; c < report->clips; c++) {
+        values[c] = report->model_stats[c * MCVDI_NUM_STATS + (size_t)stat];
+        values[report->clips + c] = report->real_stats[c * MCVDI_NUM_STATS + (size_t)stat];
+    }
+    *model = mcvd_summarize(values, report->clips);
+    *real = mcvd_summarize(values + report->clips, report->clips);
     mcvdi_free(values);
     return MCVD_OK;
 }

@@ -34,10 +34,33 @@ struct mcvd_eval_report {
     unsigned metrics;
     mcvdi_eval_row rows[MCVDI_EVAL_MAX_ROWS];
     size_t num_rows;
-    double *real_stats;  /* [MCVDI_NUM_STATS, protocol.clips]; NULL when scored */
+    double *real_stats;  /* [protocol.clips, MCVDI_NUM_STATS]; NULL when scored */
     double *model_stats; /* the same, mean over the trajectories of a clip */
     cJSON *notes;        /* object of strings */
+
+    /* Of a run with features: [clips, dim] and [clips, K, dim]; NULL without. */
+    double *real_features;
+    double *fake_features;
+    size_t feature_dim;
+    size_t video_frames;
+    const char *distance_name; /* literals of the extractor */
+    char *features_sha256;
+    char *lpips_sha256;          /* NULL without LPIPS */
+    char *distance_missing;      /* why there is none */
+    mcvd_eval_distance distance; /* computed by the runner at its end */
+    const mcvd_eval_published *published;
+    size_t num_published;
 };
+
+/* Room for features; the shape of the videos must be known. MCVD_E_NOMEM, MCVD_E_CONFIG. */
+mcvd_status mcvdi_eval_report_add_features(mcvd_eval_report *report,
+                                           const mcvd_eval_options *options);
+/* Fill report->distance from the features. */
+mcvd_status mcvdi_eval_distance(mcvd_eval_report *report);
+
+/* The protocol card: calls fn with name and text of every line. */
+typedef void (*mcvdi_card_fn)(void *user, const char *name, const char *text);
+void mcvdi_eval_card(const mcvd_eval_report *report, mcvdi_card_fn fn, void *user);
 
 /* Frames that the task gives to the model, from the protocol. */
 size_t mcvdi_eval_known_past(const mcvd_eval_protocol *protocol);
@@ -50,8 +73,24 @@ cJSON *mcvdi_eval_protocol_dump(const mcvd_eval_protocol *protocol);
 /* An empty report with its storage. MCVD_E_NOMEM, MCVD_E_CONFIG (sizes overflow). */
 mcvd_status mcvdi_eval_report_create(mcvd_eval_report **out, const mcvd_eval_protocol *protocol);
 
+/* Values of one clip, as they lie in the report. */
+typedef struct mcvdi_eval_share {
+    double *values;
+    size_t count;
+} mcvdi_eval_share;
+
+enum { MCVDI_EVAL_SHARES = MCVDI_EVAL_MAX_ROWS + 4 };
+
+/* The places of clip `clip` in the report; returns how many there are. */
+size_t mcvdi_eval_report_shares(mcvd_eval_report *report, size_t clip,
+                                mcvdi_eval_share shares[MCVDI_EVAL_SHARES]);
+
 const char *mcvdi_stat_name(mcvdi_stat stat);
 const char *mcvdi_stat_meaning(mcvdi_stat stat);
+
+/* Mean over clips of a statistic. */
+mcvd_status mcvdi_eval_stat_summaries(const mcvd_eval_report *report, mcvdi_stat stat,
+                                      mcvd_summary *model, mcvd_summary *real);
 
 /* Mean over clips of a row. */
 mcvd_status mcvdi_eval_row_summary(const mcvd_eval_report *report, const mcvdi_eval_row *row,

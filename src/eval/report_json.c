@@ -2,6 +2,8 @@
 #include "eval/report.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "core/alloc.h"
 #include "core/status.h"
@@ -125,8 +127,106 @@ static void add_missing(json_builder *b, cJSON *root)
         if (why)
             add_string(b, object, mcvd_baseline_name((mcvd_baseline)i), why);
     }
-    add_string(b, object, "lpips", "needs a feature network");
-    add_string(b, object, "fvd", "needs a feature network");
+    if (!b->report->lpips_sha256)
+        add_string(b, object, "lpips", "needs the weights of AlexNet");
+    if (!b->report->distance_name)
+        add_string(b, object, "fvd", "no features were computed");
+    else if (b->report->distance.missing)
+        add_string(b, object, b->report->distance_name, b->report->distance.missing);
+}
+
+/* ---- the distance between videos, the card, published rows ------------------------------------
+ */
+
+static void add_distance(json_builder *b, cJSON *root)
+{
+    const mcvd_eval_distance *d = &b->report->distance;
+
+    if (!d->name || d->missing)
+        return;
+    cJSON *object = new_object(b, root, d->name);
+    add_number(b, object, "all_trajectories", d->all);
+    add_number(b, object, "traj_mean", d->traj_mean);
+    add_number(b, object, "traj_std", d->traj_std);
+    add_number(b, object, "traj_conf95", d->traj_conf95);
+    add_number(b, object, "precision", d->precision);
+    add_number(b, object, "recall", d->recall);
+    add_number(b, object, "clips", (double)d->clips);
+    add_number(b, object, "frames", (double)d->frames);
+    add_number(b, object, "features", (double)d->dim);
+}
+
+typedef struct card_target {
+    json_builder *b;
+    cJSON *object;
+} card_target;
+
+static void add_card_line(void *user, const char *name, const char *text)
+{
+    const card_target *t = user;
+
+    add_string(t->b, t->object, name, text);
+}
+
+static void add_card(json_builder *b, cJSON *root)
+{
+    card_target target = { b, new_object(b, root, "card") };
+
+    mcvdi_eval_card(b->report, add_card_line, &target);
+}
+
+static void add_published(json_builder *b, cJSON *root)
+{
+    cJSON *array = b->report->num_published && root
+                       ? checked(b, cJSON_AddArrayToObject(root, "published"))
+                       : NULL;
+
+    for (size_t i = 0; array && i < b->report->num_published; i++) {
+        const mcvd_eval_published *p = &b->report->published[i];
+        cJSON *row = checked(b, cJSON_CreateObject());
+        if (!row || !cJSON_AddItemToArray(array, row)) {
+            cJSON_Delete(row);
+            checked(b, NULL);
+            return;
+        }
+        add_string(b, row, "method", p->method);
+        add_number(b, row, "trained", (double)p->trained);
+        add_number(b, row, "fvd", p->fvd);
+        add_number(b, row, "psnr", p->psnr);
+        add_number(b, row, "ssim", p->ssim);
+        add_number(b, row, "lpips", p->lpips);
+        add_string(b, row, "source", p->source);
+    }
+}
+
+/* The names of the reference's result file: best of K, and -1 where it has no number. */
+static void add_reference_names(json_builder *b, cJSON *root)
+{
+    static const mcvd_metric metrics[] = { MCVD_METRIC_MSE, MCVD_METRIC_PSNR, MCVD_METRIC_SSIM,
+                                           MCVD_METRIC_LPIPS };
+    const mcvd_eval_distance *d = &b->report->distance;
+    cJSON *object = new_object(b, root, "reference_names");
+    char name[64];
+
+    for (size_t i = 0; i < sizeof metrics / sizeof *metrics && b->status >= 0; i++) {
+        mcvd_summary s;
+        if (!(b->report->metrics & MCVD_METRIC_BIT(metrics[i])))
+            continue;
+        b->status =
+            mcvdi_eval_row_summary(b->report, &b->report->rows[0], metrics[i], MCVD_BEST_OF_K, &s);
+        add_number(b, object, mcvd_metric_name(metrics[i]), s.mean);
+        snprintf(name, sizeof name, "%s_std", mcvd_metric_name(metrics[i]));
+        add_number(b, object, name, s.std);
+        snprintf(name, sizeof name, "%s_conf95", mcvd_metric_name(metrics[i]));
+        add_number(b, object, name, s.conf95);
+    }
+    if (!d->name || d->missing || strcmp(d->name, "fvd") != 0)
+        return;
+    const bool one = b->report->protocol.trajectories == 1;
+    add_number(b, object, "fvd", d->all);
+    add_number(b, object, "fvd_traj_mean", one ? -1.0 : d->traj_mean);
+    add_number(b, object, "fvd_traj_std", one ? -1.0 : d->traj_std);
+    add_number(b, object, "fvd_traj_conf95", one ? -1.0 : d->traj_conf95);
 }
 
 static void add_statistics(json_builder *b, cJSON *root)
@@ -134,9 +234,11 @@ static void add_statistics(json_builder *b, cJSON *root)
     cJSON *object = new_object(b, root, "statistics");
 
     for (int s = 0; s < MCVDI_NUM_STATS; s++) {
-        const size_t first = (size_t)s * (size_t)b->report->protocol.clips;
-        const mcvd_summary model = mcvd_summarize(b->report->model_stats + first, b->report->clips);
-        const mcvd_summary real = mcvd_summarize(b->report->real_stats + first, b->report->clips);
+        mcvd_summary model;
+        mcvd_summary real;
+        b->status = mcvdi_eval_stat_summaries(b->report, (mcvdi_stat)s, &model, &real);
+        if (b->status < 0)
+            return;
         cJSON *stat = new_object(b, object, mcvdi_stat_name((mcvdi_stat)s));
 
         add_string(b, stat, "meaning", mcvdi_stat_meaning((mcvdi_stat)s));
@@ -186,11 +288,16 @@ static void build(json_builder *b, cJSON *root, double *curve)
     add_number(b, root, "clips_used", (double)b->report->clips);
     if (b->report->scored) {
         add_results(b, root, curve);
+        if (b->status >= 0)
+            add_reference_names(b, root);
         add_missing(b, root);
         add_definitions(b, root);
     } else {
         add_statistics(b, root);
     }
+    add_distance(b, root);
+    add_published(b, root);
+    add_card(b, root);
 }
 
 mcvd_status mcvdi_eval_write_json(const mcvd_eval_report *report, mcvdi_text *text)

@@ -17,7 +17,8 @@ static bool has(const mcvd_eval_report *report, int metric)
 
 /* Columns from the most to the least asked for. */
 static const mcvd_metric columns[MCVD_NUM_METRICS] = { MCVD_METRIC_PSNR, MCVD_METRIC_PSNR_FRAME,
-                                                       MCVD_METRIC_SSIM, MCVD_METRIC_MSE };
+                                                       MCVD_METRIC_SSIM, MCVD_METRIC_LPIPS,
+                                                       MCVD_METRIC_MSE };
 
 static void format_cell(char cell[CELL], const mcvd_summary *s, int digits)
 {
@@ -116,24 +117,27 @@ static void add_cells(const table_style *style, const char *name, const char *co
     end_row(style, text);
 }
 
-static void add_statistics(const mcvd_eval_report *report, const table_style *style,
-                           mcvdi_text *text)
+static mcvd_status add_statistics(const mcvd_eval_report *report, const table_style *style,
+                                  mcvdi_text *text)
 {
     add_cells(style, "statistic", (const char *const[2]) { "generated", "real" }, text);
     if (style->rule)
         add_cells(style, style->rule, (const char *const[2]) { "---:", "---:" }, text);
     for (int s = 0; s < MCVDI_NUM_STATS; s++) {
-        const size_t first = (size_t)s * (size_t)report->protocol.clips;
-        const mcvd_summary model = mcvd_summarize(report->model_stats + first, report->clips);
-        const mcvd_summary real = mcvd_summarize(report->real_stats + first, report->clips);
         char generated[CELL];
         char truth[CELL];
+        mcvd_summary model;
+        mcvd_summary real;
 
+        const mcvd_status st = mcvdi_eval_stat_summaries(report, (mcvdi_stat)s, &model, &real);
+        if (st < 0)
+            return st;
         format_cell(generated, &model, 5);
         format_cell(truth, &real, 5);
         add_cells(style, mcvdi_stat_name((mcvdi_stat)s),
                   (const char *const[2]) { generated, truth }, text);
     }
+    return MCVD_OK;
 }
 
 /* "smmnist: predict, 5 past -> 10 frames, 256 clips, 10 trajectories each, seed 0" */
@@ -185,6 +189,88 @@ static void add_definitions(const mcvd_eval_report *report, const char *line_end
         mcvdi_text_add(text, "ssim: gray 8-bit frames%s, Gaussian window 11x11%s",
                        report->protocol.binarise ? " of pixels rounded to 0 or 1" : "", line_end);
     mcvdi_text_add(text, "best: each metric takes its own best trajectory of a clip%s", line_end);
+}
+
+/* ---- the distance between videos, published rows, the card ------------------------------------
+ */
+
+static void add_distance(const mcvd_eval_report *report, const char *line_end, mcvdi_text *text)
+{
+    const mcvd_eval_distance *d = &report->distance;
+
+    if (!d->name || d->missing)
+        return;
+    mcvdi_text_add(text, "%s: %.4f, all %zu predicted videos", d->name, d->all,
+                   d->clips * (size_t)report->protocol.trajectories);
+    if (report->protocol.trajectories > 1)
+        mcvdi_text_add(text, "; per trajectory %.4f +- %.4f (deviation %.4f)", d->traj_mean,
+                       d->traj_conf95, d->traj_std);
+    if (!isnan(d->precision))
+        mcvdi_text_add(text, "; precision %.4f, recall %.4f", d->precision, d->recall);
+    mcvdi_text_add(text, "%s", line_end);
+}
+
+static void format_published(char cell[CELL], double value, int digits)
+{
+    if (isnan(value))
+        snprintf(cell, CELL, "-");
+    else
+        snprintf(cell, CELL, "%.*f", digits, value);
+}
+
+/* What others measured, in a table of its own, so that nobody takes it for ours. */
+static void add_published(const mcvd_eval_report *report, const table_style *style,
+                          mcvdi_text *text)
+{
+    static const char *const heads[] = {
+        "published, not measured here", "trained on", "fvd", "psnr", "ssim", "lpips"
+    };
+    const int widths[] = { style->widths[0] ? 34 : 0, style->widths[0] ? 10 : 0 };
+
+    if (!report->num_published)
+        return;
+    for (size_t i = 0; i < 6; i++)
+        mcvdi_text_add(text, "%s%-*s", i ? style->separator : style->row_start, widths[i ? 1 : 0],
+                       heads[i]);
+    end_row(style, text);
+    for (size_t i = 0; style->rule && i < 6; i++)
+        mcvdi_text_add(text, "%s%s%s", i ? style->separator : style->row_start, style->rule,
+                       i ? ":" : "");
+    if (style->rule)
+        end_row(style, text);
+    for (size_t i = 0; i < report->num_published; i++) {
+        const mcvd_eval_published *p = &report->published[i];
+        char cells[4][CELL];
+        format_published(cells[0], p->fvd, 1);
+        format_published(cells[1], p->psnr, 1);
+        format_published(cells[2], p->ssim, 3);
+        format_published(cells[3], p->lpips, 3);
+        mcvdi_text_add(text, "%s%-*s%s%-*d", style->row_start, widths[0], p->method,
+                       style->separator, widths[1], p->trained);
+        for (size_t c = 0; c < 4; c++)
+            mcvdi_text_add(text, "%s%-*s", style->separator, widths[1], cells[c]);
+        end_row(style, text);
+    }
+    mcvdi_text_add(text, "\nsource of these rows: %s\n\n", report->published[0].source);
+}
+
+typedef struct card_target {
+    mcvdi_text *text;
+    const char *line_end;
+} card_target;
+
+static void add_card_line(void *user, const char *name, const char *line)
+{
+    const card_target *t = user;
+
+    mcvdi_text_add(t->text, "card, %s: %s%s", name, line, t->line_end);
+}
+
+static void add_card(const mcvd_eval_report *report, const char *line_end, mcvdi_text *text)
+{
+    card_target target = { text, line_end };
+
+    mcvdi_eval_card(report, add_card_line, &target);
 }
 
 /* ---- the curve over the horizon -------------------------------------------------------------- */
@@ -266,7 +352,9 @@ static mcvd_status add_body(const mcvd_eval_report *report, const table_style *s
         if (st < 0)
             return st;
     } else {
-        add_statistics(report, style, text);
+        const mcvd_status st = add_statistics(report, style, text);
+        if (st < 0)
+            return st;
     }
     mcvdi_text_add(text, "\n");
     return MCVD_OK;
@@ -279,9 +367,12 @@ mcvd_status mcvdi_eval_write_table(const mcvd_eval_report *report, mcvdi_text *t
     const mcvd_status st = add_body(report, &plain_style, text);
     if (st < 0)
         return st;
+    add_distance(report, "\n\n", text);
+    add_published(report, &plain_style, text);
     if (report->scored)
         add_missing(report, "\n", text);
     add_definitions(report, "\n", text);
+    add_card(report, "\n", text);
     return MCVD_OK;
 }
 
@@ -294,9 +385,12 @@ mcvd_status mcvdi_eval_write_markdown(const mcvd_eval_report *report, mcvdi_text
     const mcvd_status st = add_body(report, &markdown_style, text);
     if (st < 0)
         return st;
+    add_distance(report, "\n\n", text);
+    add_published(report, &markdown_style, text);
     if (report->scored)
         add_missing(report, "  \n", text);
     add_definitions(report, "  \n", text);
+    add_card(report, "  \n", text);
     return MCVD_OK;
 }
 
@@ -343,7 +437,7 @@ static void add_csv_statistics(const mcvd_eval_report *report, mcvdi_text *text)
         for (size_t c = 0; c < report->clips; c++) {
             mcvdi_text_add(text, "%s,%zu", kind == 0 ? "generated" : "real", c);
             for (size_t s = 0; s < MCVDI_NUM_STATS; s++)
-                add_value(text, stats[kind][s * (size_t)report->protocol.clips + c]);
+                add_value(text, stats[kind][c * MCVDI_NUM_STATS + s]);
             mcvdi_text_add(text, "\n");
         }
 }

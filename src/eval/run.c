@@ -6,10 +6,12 @@
 #include "core/alloc.h"
 #include "core/checked.h"
 #include "core/status.h"
+#include "eval/record.h"
 #include "eval/report.h"
 
 typedef struct eval_run {
     const mcvd_eval_protocol *protocol;
+    const mcvd_eval_options *options;
     mcvd_eval_report *report;
     mcvd_scorer *scorer;
     size_t numel;       /* H * W * C */
@@ -17,6 +19,7 @@ typedef struct eval_run {
     float *predicted;   /* [trajectories, frames, H, W, C] in [-1, 1] */
     float *truth01;     /* [frames, H, W, C] in [0, 1] */
     float *predicted01; /* [H, W, C] in [0, 1] */
+    float *video;       /* [video_frames, H, W, C] in [0, 1], with features */
 } eval_run;
 
 static void free_run(eval_run *r)
@@ -26,6 +29,7 @@ static void free_run(eval_run *r)
     mcvdi_free_aligned(r->predicted);
     mcvdi_free(r->truth01);
     mcvdi_free(r->predicted01);
+    mcvdi_free(r->video);
 }
 
 /* frames * numel floats, 64-byte aligned when aligned is set: callbacks get these. */
@@ -58,6 +62,8 @@ static mcvd_status allocate_buffers(eval_run *r)
         st = allocate_frames(&r->truth01, frames, r->numel, false);
     if (st >= 0)
         st = allocate_frames(&r->predicted01, 1, r->numel, false);
+    if (st >= 0 && r->report->video_frames)
+        st = allocate_frames(&r->video, r->report->video_frames, r->numel, false);
     return st;
 }
 
@@ -69,6 +75,7 @@ static mcvd_status create_scorer(eval_run *r)
         .channels = (size_t)r->protocol->channels,
         .metrics = r->report->metrics,
         .binarise = r->protocol->binarise,
+        .lpips = r->options->lpips,
     };
 
     return mcvd_scorer_create(&r->scorer, &config);
@@ -207,66 +214,168 @@ static mcvd_status describe_clip(eval_run *r, size_t clip)
     for (size_t j = 0; st >= 0 && j < k; j++)
         st = add_statistics(r, r->predicted + j * numel, 1.0 / (double)k, model);
     for (size_t s = 0; s < MCVDI_NUM_STATS; s++) {
-        r->report->real_stats[s * (size_t)r->protocol->clips + clip] = real[s];
-        r->report->model_stats[s * (size_t)r->protocol->clips + clip] = model[s];
+        r->report->real_stats[clip * MCVDI_NUM_STATS + s] = real[s];
+        r->report->model_stats[clip * MCVDI_NUM_STATS + s] = model[s];
     }
     return st;
 }
 
-static mcvd_status run_clips(eval_run *r, mcvd_eval_clip_fn get_clip, void *clip_user,
-                             mcvd_eval_predict_fn predict, void *predict_user)
+/* ---- features ------------------------------------------------------------------------------- */
+
+static mcvd_status extract(const eval_run *r, double *out)
+{
+    const size_t side = (size_t)r->protocol->image_size;
+    const mcvd_video_shape shape = { r->report->video_frames, side, side,
+                                     (size_t)r->protocol->channels };
+
+    return mcvd_video_features_extract(r->options->features, r->video, &shape, out);
+}
+
+/* Frames from `first` of the clip on. */
+static void put_clip_frames(const eval_run *r, size_t to, size_t first, size_t count)
+{
+    to_unit_range(r->video + to * r->numel, r->clip + first * r->numel, count * r->numel);
+}
+
+/* The videos that are compared: known past, target or prediction, known future. */
+static mcvd_status extract_clip(eval_run *r, size_t clip)
+{
+    const mcvd_eval_protocol *p = r->protocol;
+    const size_t dim = r->report->feature_dim;
+    const size_t past = mcvdi_eval_known_past(p);
+    const size_t future = mcvdi_eval_known_future(p);
+    const size_t frames = (size_t)p->frames;
+    const size_t k = (size_t)p->trajectories;
+
+    if (!r->report->real_features)
+        return MCVD_OK;
+    put_clip_frames(r, 0, (size_t)p->past - past, past + frames + future);
+    mcvd_status st = extract(r, r->report->real_features + clip * dim);
+    for (size_t j = 0; st >= 0 && j < k; j++) {
+        to_unit_range(r->video + past * r->numel, r->predicted + j * frames * r->numel,
+                      frames * r->numel);
+        st = extract(r, r->report->fake_features + (clip * k + j) * dim);
+    }
+    return st < 0 ? mcvdi_fail_context(st, "clip %zu", clip) : MCVD_OK;
+}
+
+/* ---- clips ---------------------------------------------------------------------------------- */
+
+static mcvd_status compute_clip(eval_run *r, const mcvd_eval_callbacks *callbacks, size_t clip)
 {
     const mcvd_known_frames known = known_frames(r);
+    const mcvd_eval_case eval_case = {
+        .clip = clip,
+        .past = known.past,
+        .future = known.future,
+        .trajectories = (size_t)r->protocol->trajectories,
+        .seed = (uint64_t)r->protocol->seed,
+    };
 
-    for (size_t clip = 0; clip < (size_t)r->protocol->clips; clip++) {
-        mcvd_status st = get_clip(clip_user, clip, r->clip);
+    mcvd_status st = callbacks->predict(callbacks->predict_user, &eval_case, r->predicted);
+    if (st >= 0)
+        st = extract_clip(r, clip); /* before the scores use the buffers for baselines */
+    if (st >= 0)
+        st = r->report->scored ? score_clip(r, clip) : describe_clip(r, clip);
+    if (st >= 0)
+        st = mcvdi_eval_record_write(r->report, r->options, clip);
+    return st;
+}
+
+/* MCVD_EOF where the data has no such clip. */
+static mcvd_status do_clip(eval_run *r, const mcvd_eval_callbacks *callbacks, size_t clip)
+{
+    bool found = false;
+    mcvd_status st = mcvdi_eval_record_read(r->report, r->options, clip, &found);
+
+    if (st >= 0 && !found)
+        st = callbacks->get_clip(callbacks->clip_user, clip, r->clip);
+    if (st == MCVD_OK && !found)
+        st = compute_clip(r, callbacks, clip);
+    if (st == MCVD_OK && r->options->on_clip && r->options->on_clip(r->options->user, clip, found))
+        st = mcvdi_fail(MCVD_E_INTERRUPTED, "stopped after clip %zu", clip);
+    return st;
+}
+
+static mcvd_status run_clips(eval_run *r, const mcvd_eval_callbacks *callbacks)
+{
+    const size_t step = r->options->num_shards > 1 ? r->options->num_shards : 1;
+
+    for (size_t clip = r->options->shard; clip < (size_t)r->protocol->clips; clip += step) {
+        const mcvd_status st = do_clip(r, callbacks, clip);
         if (st == MCVD_EOF)
             break;
         if (st < 0)
             return st;
-        const mcvd_eval_case eval_case = {
-            .clip = clip,
-            .past = known.past,
-            .future = known.future,
-            .trajectories = (size_t)r->protocol->trajectories,
-            .seed = (uint64_t)r->protocol->seed,
-        };
-        st = predict(predict_user, &eval_case, r->predicted);
-        if (st >= 0)
-            st = r->report->scored ? score_clip(r, clip) : describe_clip(r, clip);
-        if (st < 0)
-            return st;
         r->report->clips = clip + 1;
     }
-    if (r->report->clips == 0)
+    if (r->report->clips == 0 && step == 1)
         return mcvdi_fail(MCVD_E_INPUT, "benchmark '%s': no clip to evaluate", r->protocol->name);
     return MCVD_OK;
+}
+
+mcvd_eval_options mcvd_eval_options_default(void)
+{
+    return (mcvd_eval_options) { .fingerprint = "" };
+}
+
+static mcvd_status check_options(const mcvd_eval_options *o)
+{
+    if (o->num_shards > 1 ? o->shard >= o->num_shards : o->shard > 0)
+        return mcvdi_fail(MCVD_E_RANGE, "shard %zu of %zu: they count from 0", o->shard,
+                          o->num_shards);
+    if (o->num_shards > 1 && !o->work)
+        return mcvdi_fail(MCVD_E_RANGE, "a shard needs a folder for its records");
+    return MCVD_OK;
+}
+
+static mcvd_status set_up(eval_run *r)
+{
+    mcvd_status st = mcvdi_eval_report_create(&r->report, r->protocol);
+
+    if (st >= 0)
+        st = mcvdi_eval_report_add_features(r->report, r->options);
+    if (st >= 0)
+        st = create_scorer(r);
+    if (st >= 0)
+        st = allocate_buffers(r);
+    if (st >= 0)
+        st = mcvdi_eval_records_open(r->report, r->options);
+    return st;
+}
+
+mcvd_status mcvd_eval_run_with(const mcvd_eval_protocol *protocol,
+                               const mcvd_eval_callbacks *callbacks,
+                               const mcvd_eval_options *options, mcvd_eval_report **out)
+{
+    eval_run r = { .protocol = protocol, .options = options };
+
+    *out = NULL;
+    mcvd_status st = mcvd_eval_protocol_check(protocol);
+    if (st >= 0)
+        st = check_options(options);
+    if (st < 0)
+        return st;
+    r.numel =
+        (size_t)protocol->image_size * (size_t)protocol->image_size * (size_t)protocol->channels;
+    st = set_up(&r);
+    if (st >= 0)
+        st = run_clips(&r, callbacks);
+    if (st >= 0 && options->num_shards <= 1)
+        st = mcvdi_eval_distance(r.report);
+    free_run(&r);
+    if (st < 0 || options->num_shards > 1)
+        mcvd_eval_report_free(&r.report);
+    *out = r.report;
+    return st;
 }
 
 mcvd_status mcvd_eval_run(const mcvd_eval_protocol *protocol, mcvd_eval_clip_fn get_clip,
                           void *clip_user, mcvd_eval_predict_fn predict, void *predict_user,
                           mcvd_eval_report **out)
 {
-    eval_run r = { .protocol = protocol };
+    const mcvd_eval_callbacks callbacks = { get_clip, clip_user, predict, predict_user };
+    const mcvd_eval_options options = mcvd_eval_options_default();
 
-    *out = NULL;
-    mcvd_status st = mcvd_eval_protocol_check(protocol);
-    if (st < 0)
-        return st;
-    r.numel =
-        (size_t)protocol->image_size * (size_t)protocol->image_size * (size_t)protocol->channels;
-    st = mcvdi_eval_report_create(&r.report, protocol);
-    if (st >= 0)
-        st = create_scorer(&r);
-    if (st >= 0)
-        st = allocate_buffers(&r);
-    if (st >= 0)
-        st = run_clips(&r, get_clip, clip_user, predict, predict_user);
-    free_run(&r);
-    if (st < 0) {
-        mcvd_eval_report_free(&r.report);
-        return st;
-    }
-    *out = r.report;
-    return MCVD_OK;
+    return mcvd_eval_run_with(protocol, &callbacks, &options, out);
 }

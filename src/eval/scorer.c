@@ -14,7 +14,8 @@ struct mcvd_scorer {
     uint8_t *gray_truth; /* [H, W] */
     uint8_t *gray_prediction;
     double *ssim_scratch;
-    float *converted; /* [2, H, W, C], for 8-bit frames */
+    float *converted;   /* [2, H, W, C], for 8-bit frames */
+    uint8_t *truncated; /* [2, H, W, C], for LPIPS */
 };
 
 static bool wants(const mcvd_scorer_config *config, mcvd_metric metric)
@@ -35,6 +36,8 @@ static mcvd_status check_config(const mcvd_scorer_config *c)
     if (c->metrics == 0 || (c->metrics & ~MCVD_METRIC_ALL) != 0)
         return mcvdi_fail(MCVD_E_RANGE, "metrics: set 0x%x, expected bits of 0x%x", c->metrics,
                           MCVD_METRIC_ALL);
+    if (wants(c, MCVD_METRIC_LPIPS) && !c->lpips)
+        return mcvdi_fail(MCVD_E_RANGE, "metrics: LPIPS without its network");
     if (wants(c, MCVD_METRIC_SSIM) &&
         (c->height < MCVDI_SSIM_WINDOW || c->width < MCVDI_SSIM_WINDOW))
         return mcvdi_fail(MCVD_E_SHAPE, "SSIM of a %zux%zu frame: its window needs at least %dx%d",
@@ -47,6 +50,11 @@ static bool allocate(mcvd_scorer *s)
     s->converted = mcvdi_malloc(2 * s->pixels * s->config.channels * sizeof(float));
     if (!s->converted)
         return false;
+    if (wants(&s->config, MCVD_METRIC_LPIPS)) {
+        s->truncated = mcvdi_malloc(2 * s->pixels * s->config.channels);
+        if (!s->truncated)
+            return false;
+    }
     if (!wants(&s->config, MCVD_METRIC_SSIM))
         return true;
     s->gray_truth = mcvdi_malloc(s->pixels);
@@ -87,6 +95,7 @@ void mcvd_scorer_free(mcvd_scorer **scorer)
     mcvdi_free(s->gray_prediction);
     mcvdi_free(s->ssim_scratch);
     mcvdi_free(s->converted);
+    mcvdi_free(s->truncated);
     mcvdi_free(s);
     *scorer = NULL;
 }
@@ -116,17 +125,32 @@ static bool all_finite(const float *x, size_t n)
     return true;
 }
 
-/* Turn a frame's MSE and SSIM into the set that was asked for. */
-static void fill_scores(mcvd_scores *scores, const mcvd_scorer_config *config, double mse,
-                        double ssim)
+/* floor(255 x) in single precision, as the gray picture of SSIM. */
+static void truncate_pixels(uint8_t *out, const float *x, size_t n)
 {
-    scores->value[MCVD_METRIC_MSE] = mse;
-    scores->value[MCVD_METRIC_PSNR] = mcvd_psnr_of_mse(mse);
-    scores->value[MCVD_METRIC_PSNR_FRAME] = scores->value[MCVD_METRIC_PSNR];
-    scores->value[MCVD_METRIC_SSIM] = ssim;
-    for (int m = 0; m < MCVD_NUM_METRICS; m++)
-        if (!wants(config, (mcvd_metric)m) && m != MCVD_METRIC_MSE)
-            scores->value[m] = NAN;
+    for (size_t i = 0; i < n; i++)
+        out[i] = (uint8_t)(255.0f * (float)clamp01(x[i]));
+}
+
+static mcvd_status frame_lpips(mcvd_scorer *s, const float *truth, const float *prediction,
+                               double *lpips)
+{
+    const mcvd_scorer_config *c = &s->config;
+    const size_t numel = s->pixels * c->channels;
+
+    truncate_pixels(s->truncated, truth, numel);
+    truncate_pixels(s->truncated + numel, prediction, numel);
+    return mcvd_lpips_u8(c->lpips, s->truncated, s->truncated + numel, c->height, c->width,
+                         c->channels, lpips, NULL);
+}
+
+static double frame_ssim(mcvd_scorer *s, const float *truth, const float *prediction)
+{
+    const mcvd_scorer_config *c = &s->config;
+
+    mcvd_gray_u8(s->gray_truth, truth, s->pixels, c->channels, c->binarise);
+    mcvd_gray_u8(s->gray_prediction, prediction, s->pixels, c->channels, c->binarise);
+    return mcvdi_ssim(s->gray_truth, s->gray_prediction, c->height, c->width, s->ssim_scratch);
 }
 
 mcvd_status mcvd_scorer_frame(mcvd_scorer *s, const float *truth, const float *prediction,
@@ -134,17 +158,22 @@ mcvd_status mcvd_scorer_frame(mcvd_scorer *s, const float *truth, const float *p
 {
     const mcvd_scorer_config *c = &s->config;
     const size_t numel = s->pixels * c->channels;
-    double ssim = NAN;
+    double *value = scores->value;
 
+    for (int m = 0; m < MCVD_NUM_METRICS; m++)
+        value[m] = NAN;
     if (!all_finite(truth, numel) || !all_finite(prediction, numel))
         return mcvdi_fail(MCVD_E_NONFINITE, "metrics: a NaN or infinity among the pixels of %s",
                           all_finite(truth, numel) ? "the prediction" : "the truth");
-    if (wants(c, MCVD_METRIC_SSIM)) {
-        mcvd_gray_u8(s->gray_truth, truth, s->pixels, c->channels, c->binarise);
-        mcvd_gray_u8(s->gray_prediction, prediction, s->pixels, c->channels, c->binarise);
-        ssim = mcvdi_ssim(s->gray_truth, s->gray_prediction, c->height, c->width, s->ssim_scratch);
-    }
-    fill_scores(scores, c, frame_mse(truth, prediction, numel), ssim);
+    value[MCVD_METRIC_MSE] = frame_mse(truth, prediction, numel);
+    if (wants(c, MCVD_METRIC_PSNR))
+        value[MCVD_METRIC_PSNR] = mcvd_psnr_of_mse(value[MCVD_METRIC_MSE]);
+    if (wants(c, MCVD_METRIC_PSNR_FRAME))
+        value[MCVD_METRIC_PSNR_FRAME] = mcvd_psnr_of_mse(value[MCVD_METRIC_MSE]);
+    if (wants(c, MCVD_METRIC_SSIM))
+        value[MCVD_METRIC_SSIM] = frame_ssim(s, truth, prediction);
+    if (wants(c, MCVD_METRIC_LPIPS))
+        return frame_lpips(s, truth, prediction, &value[MCVD_METRIC_LPIPS]);
     return MCVD_OK;
 }
 

@@ -1,4 +1,5 @@
-mcvd_add_test(NAME system_metrics_ffmpeg SOURCES system/test_metrics_ffmpeg.c AREAS eval video core)
+set(eval_areas eval model ops graph data video core)
+mcvd_add_test(NAME system_metrics_ffmpeg SOURCES system/test_metrics_ffmpeg.c AREAS ${eval_areas})
 set_tests_properties(system_metrics_ffmpeg PROPERTIES SKIP_RETURN_CODE 77)
 mcvd_add_test(NAME system_eval_program SOURCES system/test_eval_program.c
     AREAS rollout eval model data video ops graph diffusion core TIMEOUT 300)

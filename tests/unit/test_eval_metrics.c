@@ -29,7 +29,7 @@ static void test_psnr_by_hand(void **state)
     float truth[PIXELS];
     float prediction[PIXELS];
     mcvd_scores s;
-    mcvd_scorer *scorer = make_scorer(1, MCVD_METRIC_ALL, false);
+    mcvd_scorer *scorer = make_scorer(1, MCVD_METRIC_PIXELS, false);
 
     fill(truth, PIXELS, 0.25f);
     fill(prediction, PIXELS, 0.25f);
@@ -49,7 +49,7 @@ static void test_identical_frames(void **state)
     (void)state;
     float frame[PIXELS * 3];
     mcvd_scores s;
-    mcvd_scorer *scorer = make_scorer(3, MCVD_METRIC_ALL, false);
+    mcvd_scorer *scorer = make_scorer(3, MCVD_METRIC_PIXELS, false);
 
     for (uint32_t i = 0; i < PIXELS * 3; i++)
         frame[i] = hashed_uniform("identical", i, 0.0, 1.0);
@@ -108,7 +108,7 @@ static void test_ssim_one_window(void **state)
 static void test_ssim_refuses_small(void **state)
 {
     (void)state;
-    const mcvd_scorer_config narrow = { 64, 10, 1, MCVD_METRIC_ALL, false };
+    const mcvd_scorer_config narrow = { 64, 10, 1, MCVD_METRIC_PIXELS, false, NULL };
     const mcvd_scorer_config no_ssim = { 64, 10, 1, MCVD_METRIC_BIT(MCVD_METRIC_PSNR), false };
     mcvd_scorer *scorer = NULL;
     uint8_t small[100] = { 0 };
@@ -126,11 +126,11 @@ static void test_ssim_refuses_small(void **state)
 static void test_scorer_refusals(void **state)
 {
     (void)state;
-    const mcvd_scorer_config channels = { 16, 16, 2, MCVD_METRIC_ALL, false };
-    const mcvd_scorer_config empty = { 0, 16, 1, MCVD_METRIC_ALL, false };
-    const mcvd_scorer_config huge = { SIZE_MAX / 2, 16, 1, MCVD_METRIC_ALL, false };
-    const mcvd_scorer_config none = { 16, 16, 1, 0, false };
-    const mcvd_scorer_config unknown = { 16, 16, 1, 1u << 20, false };
+    const mcvd_scorer_config channels = { 16, 16, 2, MCVD_METRIC_PIXELS, false, NULL };
+    const mcvd_scorer_config empty = { 0, 16, 1, MCVD_METRIC_PIXELS, false, NULL };
+    const mcvd_scorer_config huge = { SIZE_MAX / 2, 16, 1, MCVD_METRIC_PIXELS, false, NULL };
+    const mcvd_scorer_config none = { 16, 16, 1, 0, false, NULL };
+    const mcvd_scorer_config unknown = { 16, 16, 1, 1u << 20, false, NULL };
     mcvd_scorer *scorer = NULL;
 
     CHECK_STATUS(mcvd_scorer_create(&scorer, &channels), MCVD_E_SHAPE);
@@ -154,7 +154,7 @@ static void free_scorer(void **object)
 static void test_scorer_without_memory(void **state)
 {
     (void)state;
-    const mcvd_scorer_config config = { SIDE, SIDE, 3, MCVD_METRIC_ALL, false };
+    const mcvd_scorer_config config = { SIDE, SIDE, 3, MCVD_METRIC_PIXELS, false, NULL };
 
     CHECK_TRUE(check_failing_allocations(create_scorer, free_scorer, &config) >= 4);
 }
@@ -165,7 +165,7 @@ static void test_nonfinite_pixels(void **state)
     float truth[PIXELS] = { 0.0f };
     float prediction[PIXELS] = { 0.0f };
     mcvd_scores s;
-    mcvd_scorer *scorer = make_scorer(1, MCVD_METRIC_ALL, false);
+    mcvd_scorer *scorer = make_scorer(1, MCVD_METRIC_PIXELS, false);
 
     prediction[7] = NAN;
     CHECK_STATUS(mcvd_scorer_frame(scorer, truth, prediction, &s), MCVD_E_NONFINITE);
@@ -184,7 +184,7 @@ static void test_clamping(void **state)
     float truth[PIXELS];
     float prediction[PIXELS];
     mcvd_scores s;
-    mcvd_scorer *scorer = make_scorer(1, MCVD_METRIC_ALL, false);
+    mcvd_scorer *scorer = make_scorer(1, MCVD_METRIC_PIXELS, false);
 
     fill(truth, PIXELS, 1.0f);
     fill(prediction, PIXELS, 1.5f);
@@ -240,7 +240,7 @@ static void test_u8_frames(void **state)
     uint8_t prediction[PIXELS * 3];
     double squares = 0.0;
     mcvd_scores s;
-    mcvd_scorer *scorer = make_scorer(3, MCVD_METRIC_ALL, false);
+    mcvd_scorer *scorer = make_scorer(3, MCVD_METRIC_PIXELS, false);
 
     for (uint32_t i = 0; i < PIXELS * 3; i++) {
         truth[i] = hashed_byte("u8/truth", i);
