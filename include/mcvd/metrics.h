@@ -242,14 +242,17 @@ MCVD_API mcvd_status mcvd_baseline_predict(mcvd_baseline baseline, const mcvd_kn
  */
 
 typedef struct mcvd_compare_config {
-    unsigned metrics; /* bit mask */
-    int size;         /* compare centre crops of size x size pixels (area filter); 0: native */
-    size_t frames;    /* compare the first ones; 0: all, and both must have as many */
-    bool gray;        /* compare luma instead of RGB */
-    bool binarise;    /* see mcvd_scorer_config */
+    unsigned metrics;  /* bit mask */
+    int size;          /* compare centre crops of size x size pixels (area filter); 0: native */
+    size_t frames;     /* compare the first ones; 0: all, and both must have as many */
+    bool gray;         /* compare luma instead of RGB */
+    bool binarise;     /* see mcvd_scorer_config */
+    mcvd_lpips *lpips; /* borrowed; for LPIPS and frame_features, else NULL */
+    mcvd_video_features *features; /* borrowed; features of each video; NULL: none */
+    bool frame_features;           /* features of each frame, of lpips */
 } mcvd_compare_config;
 
-/** All metrics, native size, all frames, RGB. */
+/** All metrics that need no network, native size, all frames, RGB. */
 MCVD_API mcvd_compare_config mcvd_compare_config_default(void);
 
 typedef struct mcvd_compare_result {
@@ -262,6 +265,10 @@ typedef struct mcvd_compare_result {
     int height;
     int channels;
     mcvd_scores scores; /* of the video as one trajectory */
+    /* Of reference and test, until the callback returns; NULL where not asked for, and where the
+     * video has too few frames for its features. */
+    const double *video_features[2]; /* [mcvd_video_features_dim] */
+    const double *frame_features[2]; /* [frames, MCVD_LPIPS_FEATURES] */
 } mcvd_compare_result;
 
 /** Receives one pair; the texts live until it returns. A failure ends the comparison. */
@@ -270,7 +277,8 @@ typedef mcvd_status (*mcvd_compare_fn)(void *user, const mcvd_compare_result *re
 /**
  * Compare two videos, or two folders of videos matched by their names without extension, in the
  * order of the names. A folder with pictures and no video is one video. Frames are 8 bits per
- * channel, decoded one at a time: memory does not grow with the length.
+ * channel, decoded once and one at a time: memory does not grow with the length, except that
+ * features need the frames of the two videos at once, at most 1 GiB of single precision.
  *
  * @return MCVD_OK
  *         MCVD_E_INPUT  a path that is missing, unlike kinds of paths, a video without counterpart,
@@ -282,6 +290,29 @@ typedef mcvd_status (*mcvd_compare_fn)(void *user, const mcvd_compare_result *re
 MCVD_API mcvd_status mcvd_compare(const char *reference, const char *test,
                                   const mcvd_compare_config *config, mcvd_compare_fn fn,
                                   void *user);
+
+/** How many pairs mcvd_compare would compare; the same failures before the first is decoded. */
+MCVD_API mcvd_status mcvd_compare_count(size_t *pairs, const char *reference, const char *test);
+
+/* Features of many pairs, for metrics between the two sets. */
+typedef struct mcvd_set_collector mcvd_set_collector;
+
+/** @param features  what the results' video features come from; NULL: none. MCVD_E_NOMEM */
+MCVD_API mcvd_status mcvd_set_collector_create(mcvd_set_collector **out,
+                                               const mcvd_video_features *features);
+MCVD_API void mcvd_set_collector_free(mcvd_set_collector **collector);
+MCVD_API mcvd_status mcvd_set_collector_add(mcvd_set_collector *collector,
+                                            const mcvd_compare_result *result);
+
+/**
+ * @param sets    bit mask of mcvd_set_metric
+ * @param values  [MCVD_NUM_SET_METRICS], NAN where not asked for
+ * @return MCVD_OK, MCVD_E_INPUT (too few videos; a video too short for its features),
+ *         MCVD_E_RANGE (a distance of other features than the collector's), and what
+ *         mcvd_frechet_distance and mcvd_precision_recall return
+ */
+MCVD_API mcvd_status mcvd_set_collector_scores(const mcvd_set_collector *collector, unsigned sets,
+                                               double *values);
 
 /* ---- benchmarks ------------------------------------------------------------------------------ */
 
@@ -354,8 +385,8 @@ typedef struct mcvd_eval_callbacks {
 /*
  * What a run may have beside these. Everything that a clip contributes is written to a record of
  * its own when the clip is done, so that a run that was killed goes on, and several processes can
- * share the clips: one with shard i of n does the clips i, i + n, ... and leaves their records; a
- * run of all clips then finds them and makes the report.
+ * share the clips: one with shard i of n does the groups i, i + n, ... of clips and leaves their
+ * records; a run of all clips then finds them and makes the report.
  */
 typedef struct mcvd_eval_options {
     mcvd_lpips *lpips;             /* borrowed: LPIPS of every frame; NULL: none */
@@ -365,6 +396,7 @@ typedef struct mcvd_eval_options {
     bool restart;                  /* records of another fingerprint are overwritten, not refused */
     size_t shard;
     size_t num_shards; /* 0 and 1: all clips */
+    size_t group;      /* clips that are predicted together and stay in one shard; 0: 1 */
     /* Called after each clip, found or computed; anything but 0 stops with MCVD_E_INTERRUPTED. */
     int (*on_clip)(void *user, size_t clip, bool found);
     void *user;
@@ -407,6 +439,14 @@ typedef struct mcvd_eval_published {
     double fvd, psnr, ssim, lpips;
     const char *source;
 } mcvd_eval_published;
+
+/**
+ * Published rows of a benchmark for as many past and predicted frames, as Voleti et al. 2022 print
+ * them in their tables; 0 rows where there are none that could be verified.
+ * @param rows  literals
+ */
+MCVD_API size_t mcvd_eval_published_rows(const mcvd_eval_published **rows, const char *dataset,
+                                         int64_t past, int64_t frames);
 
 /** @param rows  kept by pointer: they must outlive the report */
 MCVD_API void mcvd_eval_report_compare(mcvd_eval_report *report, const mcvd_eval_published *rows,

@@ -9,6 +9,7 @@
 #include "core/alloc.h"
 #include "core/fileio.h"
 #include "core/status.h"
+#include "eval/pair_features.h"
 
 enum { MAX_SIZE = 16384 };
 
@@ -27,6 +28,7 @@ typedef struct video_pair {
     mcvd_scores sums; /* over the frames so far */
     size_t frames;
     size_t identical_frames;
+    mcvdi_pair_features features;
 } video_pair;
 
 static mcvd_status open_readers(video_pair *p)
@@ -60,6 +62,7 @@ static mcvd_status create_scorer(video_pair *p)
         .channels = (size_t)a->channels,
         .metrics = p->config->metrics,
         .binarise = p->config->binarise,
+        .lpips = p->config->lpips,
     };
     const mcvd_status st = mcvd_scorer_create(&p->scorer, &config);
     return st < 0 ? mcvdi_fail_context(st, "%s", p->paths[0]) : st;
@@ -93,7 +96,7 @@ static mcvd_status add_frame(video_pair *p, const mcvd_frame frames[2])
         p->sums.value[m] += s.value[m];
     p->frames++;
     p->identical_frames += s.value[MCVD_METRIC_MSE] == 0.0;
-    return MCVD_OK;
+    return mcvdi_pair_features_add(&p->features, frames);
 }
 
 static mcvd_status score_frames(video_pair *p)
@@ -136,7 +139,9 @@ static void fill_result(const video_pair *p, mcvd_compare_result *result)
 static mcvd_status compare_pair(const char *name, const char *const paths[2],
                                 const mcvd_compare_config *config, mcvd_compare_fn fn, void *user)
 {
-    video_pair p = { .config = config, .paths = { paths[0], paths[1] } };
+    video_pair p = { .config = config,
+                     .paths = { paths[0], paths[1] },
+                     .features = { .config = config } };
     mcvd_compare_result result = { .name = name };
 
     mcvd_status st = open_readers(&p);
@@ -146,8 +151,13 @@ static mcvd_status compare_pair(const char *name, const char *const paths[2],
         st = score_frames(&p);
     if (st >= 0) {
         fill_result(&p, &result);
-        st = fn(user, &result);
+        st = mcvdi_pair_features_finish(&p.features, &result);
+        if (st < 0)
+            st = mcvdi_fail_context(st, "%s", paths[0]);
     }
+    if (st >= 0)
+        st = fn(user, &result);
+    mcvdi_pair_features_free(&p.features);
     mcvd_scorer_free(&p.scorer);
     mcvd_video_reader_free(&p.readers[0]);
     mcvd_video_reader_free(&p.readers[1]);
@@ -297,15 +307,21 @@ static mcvd_status compare_named(const folder_list lists[2], const char *name,
     return st;
 }
 
-static mcvd_status compare_lists(folder_list lists[2], const mcvd_compare_config *config,
-                                 mcvd_compare_fn fn, void *user)
+/* The videos of both folders, each with its counterpart. */
+static mcvd_status match_lists(folder_list lists[2])
 {
     mcvd_status st = keep_videos(&lists[0]);
 
     if (st >= 0)
         st = keep_videos(&lists[1]);
-    if (st >= 0)
-        st = check_counterparts(lists);
+    return st < 0 ? st : check_counterparts(lists);
+}
+
+static mcvd_status compare_lists(folder_list lists[2], const mcvd_compare_config *config,
+                                 mcvd_compare_fn fn, void *user)
+{
+    mcvd_status st = match_lists(lists);
+
     for (size_t i = 0; st >= 0 && i < lists[0].num_videos; i++)
         st = compare_named(lists, lists[0].names[i], config, fn, user);
     return st;
@@ -348,14 +364,49 @@ static mcvd_status compare_folders(const char *const paths[2], const mcvd_compar
     return st;
 }
 
+static bool are_folders(const char *reference, const char *test)
+{
+    return mcvdi_path_is_folder(reference) && mcvdi_path_is_folder(test);
+}
+
+mcvd_status mcvd_compare_count(size_t *pairs, const char *reference, const char *test)
+{
+    folder_list lists[2] = { { 0 } };
+
+    *pairs = 1;
+    if (!are_folders(reference, test))
+        return MCVD_OK;
+    mcvd_status st = list_folder(&lists[0], reference);
+    if (st >= 0)
+        st = list_folder(&lists[1], test);
+    if (st >= 0 && !is_one_video(&lists[0]) && !is_one_video(&lists[1])) {
+        st = match_lists(lists);
+        *pairs = lists[0].num_videos;
+    }
+    mcvdi_names_free(&lists[0].names, lists[0].num_names);
+    mcvdi_names_free(&lists[1].names, lists[1].num_names);
+    return st;
+}
+
+static mcvd_status check_config(const mcvd_compare_config *config)
+{
+    if (config->size < 0 || config->size > MAX_SIZE)
+        return mcvdi_fail(MCVD_E_RANGE, "--size %d is outside 0..%d", config->size, MAX_SIZE);
+    if (config->frame_features && !config->lpips)
+        return mcvdi_fail(MCVD_E_RANGE, "metrics: features of frames without their network");
+    return MCVD_OK;
+}
+
 mcvd_status mcvd_compare(const char *reference, const char *test, const mcvd_compare_config *config,
                          mcvd_compare_fn fn, void *user)
 {
     const char *const paths[2] = { reference, test };
 
-    if (config->size < 0 || config->size > MAX_SIZE)
-        return mcvdi_fail(MCVD_E_RANGE, "--size %d is outside 0..%d", config->size, MAX_SIZE);
-    if (mcvdi_path_is_folder(reference) && mcvdi_path_is_folder(test))
+    const mcvd_status st = check_config(config);
+
+    if (st < 0)
+        return st;
+    if (are_folders(reference, test))
         return compare_folders(paths, config, fn, user);
     return compare_files(paths, config, fn, user);
 }

@@ -9,7 +9,7 @@ enum { SIDE = 16, PIXELS = SIDE * SIDE };
 
 static mcvd_scorer *make_scorer(size_t channels, unsigned metrics, bool binarise)
 {
-    const mcvd_scorer_config config = { SIDE, SIDE, channels, metrics, binarise };
+    const mcvd_scorer_config config = { SIDE, SIDE, channels, metrics, binarise, NULL };
     mcvd_scorer *scorer = NULL;
 
     CHECK_OK(mcvd_scorer_create(&scorer, &config));
@@ -109,7 +109,9 @@ static void test_ssim_refuses_small(void **state)
 {
     (void)state;
     const mcvd_scorer_config narrow = { 64, 10, 1, MCVD_METRIC_PIXELS, false, NULL };
-    const mcvd_scorer_config no_ssim = { 64, 10, 1, MCVD_METRIC_BIT(MCVD_METRIC_PSNR), false };
+    const mcvd_scorer_config no_ssim = {
+        64, 10, 1, MCVD_METRIC_BIT(MCVD_METRIC_PSNR), false, NULL
+    };
     mcvd_scorer *scorer = NULL;
     uint8_t small[100] = { 0 };
     double ssim;
@@ -300,22 +302,40 @@ static void test_parse(void **state)
 {
     (void)state;
     unsigned set = 99;
+    unsigned sets = 99;
 
-    CHECK_OK(mcvd_metrics_parse(&set, "psnr,ssim"));
+    CHECK_OK(mcvd_metrics_parse(&set, NULL, "psnr,ssim"));
     CHECK_EQ(set, MCVD_METRIC_BIT(MCVD_METRIC_PSNR) | MCVD_METRIC_BIT(MCVD_METRIC_SSIM));
-    CHECK_OK(mcvd_metrics_parse(&set, "psnr_frame_mean"));
+    CHECK_OK(mcvd_metrics_parse(&set, NULL, "psnr_frame_mean"));
     CHECK_EQ(set, MCVD_METRIC_BIT(MCVD_METRIC_PSNR_FRAME));
-    CHECK_STATUS(mcvd_metrics_parse(&set, "psnr,lpips"), MCVD_E_UNSUPPORTED);
-    CHECK_MESSAGE("lpips");
-    CHECK_MESSAGE("feature network");
+    CHECK_OK(mcvd_metrics_parse(&set, &sets, "fvd-proxy,lpips,recall"));
+    CHECK_EQ(set, MCVD_METRIC_BIT(MCVD_METRIC_LPIPS));
+    CHECK_EQ(sets,
+             MCVD_METRIC_BIT(MCVD_SET_METRIC_FVD_PROXY) | MCVD_METRIC_BIT(MCVD_SET_METRIC_RECALL));
+    CHECK_STATUS(mcvd_metrics_parse(&set, NULL, "psnr,fvd"), MCVD_E_UNSUPPORTED);
+    CHECK_MESSAGE("'fvd'");
     CHECK_EQ(set, 0);
-    CHECK_STATUS(mcvd_metrics_parse(&set, "fvd"), MCVD_E_UNSUPPORTED);
-    CHECK_STATUS(mcvd_metrics_parse(&set, "psn"), MCVD_E_USAGE);
+    CHECK_STATUS(mcvd_metrics_parse(&set, &sets, "fid"), MCVD_E_USAGE);
+    CHECK_MESSAGE("fid-alexnet");
+    CHECK_EQ(sets, 0);
+    CHECK_STATUS(mcvd_metrics_parse(&set, NULL, "psn"), MCVD_E_USAGE);
     CHECK_MESSAGE("'psn'");
     CHECK_MESSAGE("psnr_frame_mean");
-    CHECK_STATUS(mcvd_metrics_parse(&set, ""), MCVD_E_USAGE);
-    CHECK_STATUS(mcvd_metrics_parse(&set, "psnr,"), MCVD_E_USAGE);
-    CHECK_STATUS(mcvd_metrics_parse(&set, "psnr ssim"), MCVD_E_USAGE);
+    CHECK_STATUS(mcvd_metrics_parse(&set, NULL, ""), MCVD_E_USAGE);
+    CHECK_STATUS(mcvd_metrics_parse(&set, NULL, "psnr,"), MCVD_E_USAGE);
+    CHECK_STATUS(mcvd_metrics_parse(&set, NULL, "psnr ssim"), MCVD_E_USAGE);
+}
+
+/* LPIPS is asked for only with its network. */
+static void test_lpips_needs_its_network(void **state)
+{
+    (void)state;
+    const mcvd_scorer_config config = { SIDE, SIDE, 3, MCVD_METRIC_ALL, false, NULL };
+    mcvd_scorer *scorer = NULL;
+
+    CHECK_STATUS(mcvd_scorer_create(&scorer, &config), MCVD_E_RANGE);
+    CHECK_MESSAGE("LPIPS");
+    CHECK_TRUE(scorer == NULL);
 }
 
 int main(void)
@@ -336,6 +356,7 @@ int main(void)
         cmocka_unit_test(test_trajectory),
         cmocka_unit_test(test_metric_sets),
         cmocka_unit_test(test_parse),
+        cmocka_unit_test(test_lpips_needs_its_network),
     };
 
     return cmocka_run_group_tests_name("eval metrics", tests, NULL, NULL);

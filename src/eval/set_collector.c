@@ -1,0 +1,164 @@
+/* Features of many videos, and the metrics between the two sets of them. */
+#include <mcvd/metrics.h>
+
+#include <math.h>
+#include <string.h>
+
+#include "core/alloc.h"
+#include "core/status.h"
+
+/* Vectors of reference and test, as many of both. */
+typedef struct vectors {
+    double *values[2]; /* [n, dim] */
+    size_t n;
+    size_t capacity;
+    size_t dim;
+} vectors;
+
+struct mcvd_set_collector {
+    vectors of_videos;
+    vectors of_frames;
+    size_t videos;
+    size_t too_short;     /* videos without features */
+    const char *distance; /* "fvd" or "fvd-proxy"; NULL without features */
+    size_t min_frames;
+};
+
+mcvd_status mcvd_set_collector_create(mcvd_set_collector **out, const mcvd_video_features *features)
+{
+    mcvd_set_collector *c = mcvdi_calloc(1, sizeof *c);
+
+    *out = c;
+    if (!c)
+        return mcvdi_fail(MCVD_E_NOMEM, "metrics: %zu bytes", sizeof *c);
+    c->of_frames.dim = MCVD_LPIPS_FEATURES;
+    if (features) {
+        c->of_videos.dim = mcvd_video_features_dim(features);
+        c->distance = mcvd_video_features_distance(features);
+        c->min_frames = mcvd_video_features_min_frames(features);
+    }
+    return MCVD_OK;
+}
+
+void mcvd_set_collector_free(mcvd_set_collector **collector)
+{
+    mcvd_set_collector *c = *collector;
+
+    if (!c)
+        return;
+    for (int i = 0; i < 2; i++) {
+        mcvdi_free(c->of_videos.values[i]);
+        mcvdi_free(c->of_frames.values[i]);
+    }
+    mcvdi_free(c);
+    *collector = NULL;
+}
+
+static mcvd_status append(vectors *v, const double *const values[2], size_t count)
+{
+    const size_t capacity = v->n + count > 2 * v->capacity ? v->n + count : 2 * v->capacity;
+
+    if (v->n + count > v->capacity) {
+        for (int i = 0; i < 2; i++) {
+            double *grown = mcvdi_realloc(v->values[i], capacity * v->dim * sizeof *grown);
+            if (!grown)
+                return mcvdi_fail(MCVD_E_NOMEM, "metrics: %zu vectors of features", capacity);
+            v->values[i] = grown;
+        }
+        v->capacity = capacity;
+    }
+    for (int i = 0; i < 2; i++)
+        memcpy(v->values[i] + v->n * v->dim, values[i], count * v->dim * sizeof *values[i]);
+    v->n += count;
+    return MCVD_OK;
+}
+
+mcvd_status mcvd_set_collector_add(mcvd_set_collector *c, const mcvd_compare_result *result)
+{
+    mcvd_status st = MCVD_OK;
+
+    c->videos++;
+    if (result->video_features[0])
+        st = append(&c->of_videos, result->video_features, 1);
+    else
+        c->too_short++;
+    if (st >= 0 && result->frame_features[0])
+        st = append(&c->of_frames, result->frame_features, result->frames);
+    return st;
+}
+
+static mcvd_status check_videos(const mcvd_set_collector *c, const char *name, size_t least)
+{
+    if (c->too_short > 0)
+        return mcvdi_fail(MCVD_E_INPUT, "%s: %zu of %zu videos have fewer than %zu frames", name,
+                          c->too_short, c->videos, c->min_frames);
+    if (c->of_videos.n < least)
+        return mcvdi_fail(MCVD_E_INPUT, "%s compares sets: %zu videos, at least %zu are needed",
+                          name, c->of_videos.n, least);
+    return MCVD_OK;
+}
+
+static mcvd_status distance_of(double *value, const vectors *v)
+{
+    const mcvd_feature_set real = { v->values[0], v->n, v->dim };
+    const mcvd_feature_set fake = { v->values[1], v->n, v->dim };
+
+    return mcvd_frechet_distance(value, &fake, &real);
+}
+
+static mcvd_status video_distance(const mcvd_set_collector *c, mcvd_set_metric metric,
+                                  double *values)
+{
+    const char *name = mcvd_set_metric_name(metric);
+
+    if (!c->distance || strcmp(c->distance, name) != 0)
+        return mcvdi_fail(MCVD_E_RANGE, "%s: the features are those of %s", name,
+                          c->distance ? c->distance : "nothing");
+    const mcvd_status st = check_videos(c, name, 2);
+    return st < 0 ? st : distance_of(&values[metric], &c->of_videos);
+}
+
+static mcvd_status frame_distance(const mcvd_set_collector *c, double *values)
+{
+    if (c->of_frames.n < 2)
+        return mcvdi_fail(MCVD_E_INPUT,
+                          "fid-alexnet: features of %zu frames, at least 2 are needed",
+                          c->of_frames.n);
+    return distance_of(&values[MCVD_SET_METRIC_FID_ALEXNET], &c->of_frames);
+}
+
+static mcvd_status neighbours(const mcvd_set_collector *c, double *precision, double *recall)
+{
+    const vectors *v = &c->of_videos;
+    const mcvd_feature_set real = { v->values[0], v->n, v->dim };
+    const mcvd_feature_set fake = { v->values[1], v->n, v->dim };
+    const mcvd_status st = check_videos(c, "precision and recall", MCVD_PRECISION_RECALL_K + 1);
+
+    return st < 0 ? st
+                  : mcvd_precision_recall(precision, recall, &fake, &real, MCVD_PRECISION_RECALL_K);
+}
+
+mcvd_status mcvd_set_collector_scores(const mcvd_set_collector *c, unsigned sets, double *values)
+{
+    const bool precision = (sets & MCVD_METRIC_BIT(MCVD_SET_METRIC_PRECISION)) != 0;
+    const bool recall = (sets & MCVD_METRIC_BIT(MCVD_SET_METRIC_RECALL)) != 0;
+    mcvd_status st = MCVD_OK;
+    double p = NAN;
+    double r = NAN;
+
+    for (int m = 0; m < MCVD_NUM_SET_METRICS; m++)
+        values[m] = NAN;
+    if (sets & MCVD_METRIC_BIT(MCVD_SET_METRIC_FVD))
+        st = video_distance(c, MCVD_SET_METRIC_FVD, values);
+    if (st >= 0 && (sets & MCVD_METRIC_BIT(MCVD_SET_METRIC_FVD_PROXY)))
+        st = video_distance(c, MCVD_SET_METRIC_FVD_PROXY, values);
+    if (st >= 0 && (sets & MCVD_METRIC_BIT(MCVD_SET_METRIC_FID_ALEXNET)))
+        st = frame_distance(c, values);
+    if (st >= 0 && (precision || recall))
+        st = neighbours(c, &p, &r);
+    if (precision)
+        values[MCVD_SET_METRIC_PRECISION] = p;
+    if (recall)
+        values[MCVD_SET_METRIC_RECALL] = r;
+    return st;
+}
