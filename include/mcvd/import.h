@@ -15,6 +15,7 @@
 
 #include <mcvd/config.h>
 #include <mcvd/export.h>
+#include <mcvd/features.h>
 #include <mcvd/status.h>
 #include <mcvd/tensor.h>
 
@@ -130,6 +131,47 @@ MCVD_API void mcvd_import_config_default(mcvd_config *config);
 MCVD_API mcvd_status mcvd_import(const char *checkpoint, const mcvd_config *config,
                                  const char *output, const mcvd_import_options *options,
                                  mcvd_import_result *result);
+
+/* ---- networks that judge pictures --------------------------------------------------------------
+ */
+
+typedef struct mcvd_extractor_import_options {
+    const char *heads; /* AlexNet: the file of LPIPS' learned heads; NULL: without */
+    double bn_eps;     /* I3D: of its batch norms; 0: as the file's code says, else 1e-5 */
+    bool overwrite;    /* replace an existing output */
+} mcvd_extractor_import_options;
+
+typedef struct mcvd_extractor_import_result {
+    const char *container;  /* "zip archive", "TorchScript archive", "stream", "safetensors" */
+    const char *matched_by; /* "names", "names of kinetics-i3d", "order and shapes" */
+    char source_sha256[65];
+    double bn_eps;      /* 0 for AlexNet */
+    bool bn_eps_read;   /* from the code of a TorchScript archive */
+    bool heads;         /* AlexNet: they are in the output */
+    size_t num_tensors; /* written */
+    size_t num_params;
+    size_t num_left_out; /* tensors of the file that the network has no place for */
+} mcvd_extractor_import_result;
+
+/**
+ * Make the model file of an extractor of public weights: a PyTorch file, old or new, a TorchScript
+ * archive or safetensors. Nothing of it is executed. Tensors are found by their names, under any
+ * prefix; those of a TorchScript module, when the names are unknown, by order and shape, which must
+ * then fit from the first to the last. Every shape is compared and every value is finite.
+ *
+ * @param kind    MCVD_EXTRACTOR_I3D or MCVD_EXTRACTOR_ALEXNET
+ * @param output  folders are not made
+ * @param options may be NULL
+ * @param result  may be NULL
+ * @return MCVD_OK
+ *         MCVD_E_MODEL   not such a file, a tensor missing or of another shape, a value not finite
+ *         MCVD_E_RANGE   another kind, heads for I3D, bn_eps not in (0, 1]
+ *         MCVD_E_EXISTS, MCVD_E_IO, MCVD_E_NOMEM
+ */
+MCVD_API mcvd_status mcvd_import_extractor(mcvd_extractor_kind kind, const char *source,
+                                           const char *output,
+                                           const mcvd_extractor_import_options *options,
+                                           mcvd_extractor_import_result *result);
 
 #ifdef __cplusplus
 }
