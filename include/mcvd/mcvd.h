@@ -5,6 +5,7 @@
 #include <mcvd/bench.h>
 #include <mcvd/config.h>
 #include <mcvd/data.h>
+#include <mcvd/digest.h>
 #include <mcvd/distill.h>
 #include <mcvd/export.h>
 #include <mcvd/features.h>

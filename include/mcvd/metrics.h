@@ -408,7 +408,7 @@ MCVD_API mcvd_eval_options mcvd_eval_options_default(void);
 /**
  * mcvd_eval_run with options.
  * @param out  NULL for a shard of several: it leaves records alone
- * @return as mcvd_eval_run; MCVD_E_STATE (records of another run in options->work), MCVD_E_IO,
+ * @return as mcvd_eval_run; MCVD_E_EXISTS (records of another run in options->work), MCVD_E_IO,
  *         MCVD_E_RANGE (shard), MCVD_E_INTERRUPTED
  */
 MCVD_API mcvd_status mcvd_eval_run_with(const mcvd_eval_protocol *protocol,

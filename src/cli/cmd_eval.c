@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <mcvd/digest.h>
 #include <mcvd/threads.h>
 
 #include "cli/eval_job.h"
@@ -36,6 +38,8 @@ typedef struct eval_args {
     const char *data;
     const char *task;
     const char *out;
+    const char *features;
+    const char *shard;
     const char *guidance;
     int64_t clips;
     int64_t trajectories;
@@ -52,22 +56,25 @@ static const mcvdi_arg args[] = {
     { .name = "BENCHMARK",
       .type = MCVDI_ARG_TEXT,
       .required = true,
-      .help = "smmnist: moving digits of the test images; videos: the held-out end of --data",
+      .help = "smmnist: moving digits of the test images; videos: the held-out end of --data; "
+              "bair (2 -> 28 frames; 1 -> 15 for models of one past frame), bair-14, bair-15, "
+              "cityscapes, kth, kth-40, ucf101: the published protocols",
       .offset = offsetof(eval_args, benchmark) },
     MCVDI_ARG_MODEL(eval_args),
     MCVDI_ARG_CONFIG(eval_args),
     { .name = "--data",
       .type = MCVDI_ARG_TEXT,
       .value = "PATH",
-      .help = "videos: a video or a folder of videos; smmnist: a folder with the MNIST files, "
-              "default: the digits that ship with the program",
+      .help = "the data set: its public files, what `mcvd prepare` made of them, or the authors' "
+              "shards; videos: a video or a folder of videos; smmnist: a folder with the MNIST "
+              "files, default: the digits that ship with the program",
       .offset = offsetof(eval_args, data) },
     { .name = "--clips",
       .type = MCVDI_ARG_INT,
       .value = "N",
       .min = 1,
       .max = 1e6,
-      .help = "test clips; default: 256 for smmnist, 64 for videos",
+      .help = "test clips; default: 256, 64 for videos",
       .offset = offsetof(eval_args, clips) },
     { .name = "--trajectories",
       .short_name = "-K",
@@ -90,11 +97,25 @@ static const mcvdi_arg args[] = {
       .value = "N",
       .min = 1,
       .max = 100000,
-      .help = "scored frames; default: one block of the model",
+      .help = "scored frames; default: the protocol's, for smmnist and videos one block of the "
+              "model",
       .offset = offsetof(eval_args, frames) },
     MCVDI_ARGS_SAMPLING(eval_args, sampling),
     MCVDI_ARG_GUIDANCE(eval_args),
     MCVDI_ARG_SEED(eval_args, "of the trajectories; the clips are fixed"),
+    { .name = "--features",
+      .type = MCVDI_ARG_TEXT,
+      .value = "DIR",
+      .help = "folder with i3d.safetensors (FVD) and alexnet.safetensors (LPIPS), see `mcvd "
+              "import`; none: no such metrics; default: where `mcvd import` puts them, and without "
+              "I3D the stand-in fvd-proxy",
+      .offset = offsetof(eval_args, features) },
+    { .name = "--shard",
+      .type = MCVDI_ARG_TEXT,
+      .value = "I/N",
+      .help = "do the I-th of N parts of the clips (I from 0) and leave them in DIR; the same "
+              "command without --shard makes the report",
+      .offset = offsetof(eval_args, shard) },
     { .name = "--json",
       .type = MCVDI_ARG_FLAG,
       .help = "one JSON object instead of the table",
@@ -103,11 +124,12 @@ static const mcvdi_arg args[] = {
       .short_name = "-o",
       .type = MCVDI_ARG_TEXT,
       .value = "DIR",
-      .help = "leave scores.json, per_clip.csv, table.md and pictures of the first clips there",
+      .help = "leave scores.json, per_clip.csv, table.md, pictures and films of the first clips "
+              "there, and in clips/ what is needed to go on after a stop",
       .offset = offsetof(eval_args, out) },
     { .name = "--force",
       .type = MCVDI_ARG_FLAG,
-      .help = "replace the files of an older run in DIR",
+      .help = "replace the files of an older run in DIR and begin anew",
       .offset = offsetof(eval_args, force) },
     MCVDI_ARG_THREADS(eval_args),
     MCVDI_ARG_SET(eval_args,
@@ -118,14 +140,16 @@ static const mcvdi_arg args[] = {
 static const mcvdi_arg_table table = {
     "eval",
     "Predict the clips of a fixed test set and score them beside baselines that need no model:\n"
-    "PSNR, SSIM and MSE, best of K and mean of K, with 95 % intervals, and the PSNR of every\n"
-    "predicted frame. eval/README.md defines the numbers.",
+    "PSNR, SSIM, MSE and LPIPS, best of K and mean of K, with 95 % intervals, the PSNR of every\n"
+    "predicted frame, FVD or its stand-in fvd-proxy, and the protocol beside every number. With\n"
+    "--out a run that was stopped goes on where it was. eval/README.md defines the numbers.",
     args,
     sizeof args / sizeof args[0],
     "  mcvd eval smmnist --frames 5\n"
     "  mcvd eval smmnist --model runs/big5 --clips 64 -K 1 --json\n"
     "  mcvd eval smmnist --task interp --out scores/interp\n"
-    "  mcvd eval videos --data street.avi --model runs/street --out scores/street",
+    "  mcvd eval videos --data street.avi --model runs/street --out scores/street\n"
+    "  mcvd eval bair --data softmotion30_44k --model bair.safetensors --out scores/bair",
 };
 
 typedef struct eval_run {
@@ -134,7 +158,11 @@ typedef struct eval_run {
     mcvd_config config; /* the model's, with --set */
     mcvd_eval_protocol protocol;
     bool moving_digits;
+    bool own_videos; /* benchmark videos */
     eval_job job;
+    mcvd_eval_options options;
+    char *fingerprint;
+    char work[PATH_BYTES];
     mcvd_eval_report *report;
     char model_path[PATH_BYTES];
 } eval_run;
@@ -149,8 +177,10 @@ static mcvd_status find_benchmark(eval_run *r)
     for (size_t i = 0; i < count && i < MAX_BENCHMARKS; i++) {
         names[i] = mcvd_eval_protocol_name(i);
         if (strcmp(names[i], r->a.benchmark) == 0) {
-            r->moving_digits = strcmp(names[i], "smmnist") == 0;
-            return mcvd_eval_protocol_find(&r->protocol, names[i]);
+            const mcvd_status st = mcvd_eval_protocol_find(&r->protocol, names[i]);
+            r->moving_digits = strcmp(r->protocol.dataset, "StochasticMovingMNIST") == 0;
+            r->own_videos = strcmp(r->protocol.dataset, "VIDEOS") == 0;
+            return st;
         }
     }
     return mcvdi_cli_fail(MCVD_E_USAGE, "eval: unknown benchmark '%s', the nearest is %s",
@@ -168,7 +198,7 @@ static mcvd_status load_model(eval_run *r)
     r->config = *mcvd_model_get_config(r->model);
     if (r->moving_digits)
         r->config.data.num_digits = MOVING_DIGITS;
-    else if (r->config.data.test_fraction <= 0.0)
+    else if (r->own_videos && r->config.data.test_fraction <= 0.0)
         r->config.data.test_fraction = default_test_fraction;
     return MCVD_OK;
 }
@@ -181,10 +211,17 @@ static void fit_protocol(eval_run *r)
     const mcvd_data_config *d = &r->config.data;
     const mcvd_task task = r->job.task;
 
+    const bool published = !r->moving_digits && !r->own_videos;
+
     snprintf(p->task, sizeof p->task, "%s", r->a.task);
+    if (published && strcmp(p->name, "bair") == 0 && d->num_frames_cond == 1)
+        p->frames = 15;
+    if (r->a.frames)
+        p->frames = r->a.frames;
+    else if (!published || task != MCVD_TASK_PREDICT)
+        p->frames = d->num_frames;
     p->past = mcvd_task_past_given(task) ? d->num_frames_cond : 0;
     p->future = mcvd_task_future_given(task) ? d->num_frames_future : 0;
-    p->frames = r->a.frames ? r->a.frames : d->num_frames;
     p->image_size = d->image_size;
     p->channels = d->channels;
     p->ssim = d->image_size >= MIN_SSIM_SIDE;
@@ -207,6 +244,8 @@ static mcvd_status apply_sets(eval_run *r)
 {
     static const char *const allowed[] = { "sampling.", "data.num_digits=", "data.frame_step=",
                                            "data.resize=", "data.test_fraction=" };
+
+    snprintf(r->config.data.windows, sizeof r->config.data.windows, "%s", r->protocol.windows);
 
     for (int i = 0; i < r->a.sets.count; i++) {
         const char *set = r->a.sets.values[i];
@@ -278,9 +317,9 @@ static mcvd_status set_up_protocol(eval_run *r)
     mcvd_status st = find_benchmark(r);
 
     if (st >= 0 && !r->moving_digits && !r->a.data)
-        st = mcvdi_cli_fail(MCVD_E_USAGE,
-                            "eval: %s needs --data PATH: a video or a folder of videos",
-                            r->a.benchmark);
+        st = mcvdi_cli_fail(MCVD_E_USAGE, "eval: %s needs --data PATH: %s", r->a.benchmark,
+                            r->own_videos ? "a video or a folder of videos"
+                                          : "the data set, see datasets/");
     if (st >= 0)
         st = mcvd_task_parse(&r->job.task, r->a.task);
     if (st >= 0)
@@ -342,12 +381,119 @@ static mcvd_status check_out(const eval_args *a)
         if (st < 0 || access(path, F_OK) == 0)
             return st < 0 ? st : refuse(path);
     }
-    for (size_t i = 0; !a->force && i < EVAL_STRIPS; i++) {
-        const mcvd_status st = eval_job_strip_path(path, sizeof path, a->out, i);
-        if (st < 0 || access(path, F_OK) == 0)
-            return st < 0 ? st : refuse(path);
-    }
     return check_writable(a->out);
+}
+
+/* --- records, shards, features --- */
+
+static mcvd_status read_shard(eval_run *r)
+{
+    char end = '\0';
+    unsigned shard = 0;
+    unsigned count = 0;
+
+    if (!r->a.shard)
+        return MCVD_OK;
+    if (sscanf(r->a.shard, "%u/%u%c", &shard, &count, &end) != 2 || count < 1 || shard >= count ||
+        count > 10000)
+        return mcvdi_cli_fail(MCVD_E_USAGE, "--shard %s: expected I/N with 0 <= I < N", r->a.shard);
+    if (!r->a.out)
+        return mcvdi_cli_fail(MCVD_E_USAGE, "--shard needs --out DIR, where the parts meet");
+    r->options.shard = shard;
+    r->options.num_shards = count;
+    return MCVD_OK;
+}
+
+static bool wants_features(const eval_run *r)
+{
+    return !r->a.features || strcmp(r->a.features, "none") != 0;
+}
+
+/* LPIPS where its weights are; a folder that was named must have some of them. */
+static mcvd_status open_lpips(eval_run *r)
+{
+    char path[PATH_BYTES];
+    const mcvd_status st =
+        mcvd_extractor_path(path, sizeof path, MCVD_EXTRACTOR_ALEXNET, r->a.features);
+
+    if (st >= 0)
+        return mcvd_lpips_open(&r->options.lpips, path);
+    if (st != MCVD_E_INPUT)
+        return st;
+    mcvdi_cli_note("no LPIPS: %s", mcvd_last_error());
+    return MCVD_OK;
+}
+
+static mcvd_status open_video_features(eval_run *r)
+{
+    char path[PATH_BYTES];
+    const mcvd_status st =
+        mcvd_extractor_path(path, sizeof path, MCVD_EXTRACTOR_I3D, r->a.features);
+
+    if (st >= 0)
+        return mcvd_video_features_open(&r->options.features, MCVD_EXTRACTOR_I3D, path);
+    if (st != MCVD_E_INPUT)
+        return st;
+    mcvdi_cli_note("fvd-proxy instead of FVD: %s", mcvd_last_error());
+    return mcvd_video_features_open(&r->options.features, MCVD_EXTRACTOR_PROXY, NULL);
+}
+
+static mcvd_status open_features(eval_run *r)
+{
+    if (!wants_features(r))
+        return MCVD_OK;
+    const mcvd_status st =
+        r->protocol.binarise || r->job.task == MCVD_TASK_GENERATE ? MCVD_OK : open_lpips(r);
+    return st < 0 ? st : open_video_features(r);
+}
+
+/* What decides the predictions, beside the protocol: weights, configuration, data. */
+static mcvd_status make_fingerprint(eval_run *r)
+{
+    char sha[MCVD_SHA256_HEX] = "";
+    const char *data = mcvd_dataset_describe(r->job.dataset);
+    mcvd_status st = mcvd_file_sha256(sha, mcvd_model_path(r->model));
+
+    if (st < 0)
+        return st;
+    char *config = mcvd_config_dump(&r->config);
+    if (!config)
+        return mcvdi_cli_fail(MCVD_E_NOMEM, "eval: out of memory");
+    const size_t bytes = strlen(config) + strlen(data) + sizeof sha + 64;
+    r->fingerprint = malloc(bytes);
+    if (r->fingerprint)
+        snprintf(r->fingerprint, bytes, "model %s\nclips together %zu\n%s\n%s", sha, r->job.chunk,
+                 data, config);
+    mcvd_text_free(config);
+    return r->fingerprint ? MCVD_OK : mcvdi_cli_fail(MCVD_E_NOMEM, "eval: out of memory");
+}
+
+static int on_clip(void *user, size_t clip, bool found)
+{
+    eval_run *r = user;
+
+    (void)clip;
+    if (found)
+        r->job.found++;
+    return *mcvdi_signals_flag() != 0;
+}
+
+static mcvd_status set_up_options(eval_run *r)
+{
+    mcvd_eval_options *o = &r->options;
+    mcvd_status st = open_features(r);
+
+    if (st >= 0 && r->a.out)
+        st = mcvdi_path(r->work, sizeof r->work, "%s/clips", r->a.out);
+    if (st >= 0)
+        st = make_fingerprint(r);
+    o->work = r->a.out ? r->work : NULL;
+    o->fingerprint = r->fingerprint;
+    o->restart = r->a.force;
+    o->group = r->job.chunk;
+    o->on_clip = on_clip;
+    o->user = r;
+    return st;
 }
 
 /* --- clips and predictor --- */
@@ -357,15 +503,26 @@ static mcvd_status open_data(eval_run *r)
     const mcvd_eval_protocol *p = &r->protocol;
     mcvd_data_config *d = &r->config.data;
 
-    snprintf(d->dataset, sizeof d->dataset, "%s",
-             r->moving_digits ? "StochasticMovingMNIST" : "VIDEOS");
+    snprintf(d->dataset, sizeof d->dataset, "%s", r->protocol.dataset);
     mcvd_dataset_config dc = mcvd_dataset_config_default(d);
     dc.path = r->a.data;
     dc.num_digit_folders = mcvdi_digit_folders(&dc.digit_folders);
     dc.split = MCVD_SPLIT_TEST;
     dc.num_frames = (size_t)(p->past + p->frames + p->future);
     dc.num_test_clips = (size_t)p->clips;
-    return mcvd_dataset_open(&r->job.dataset, &dc);
+    const mcvd_status st = mcvd_dataset_open(&r->job.dataset, &dc);
+    if (st < 0)
+        return st;
+    if (strcmp(mcvd_dataset_name(r->job.dataset), p->dataset) != 0)
+        return mcvdi_cli_fail(MCVD_E_INPUT, "%s: expected %s for benchmark %s, found %s",
+                              r->a.data ? r->a.data : "the data", p->dataset, r->a.benchmark,
+                              mcvd_dataset_name(r->job.dataset));
+    if (r->config.model.action_dim > 0 &&
+        mcvd_dataset_action_dim(r->job.dataset) != (size_t)r->config.model.action_dim)
+        return mcvdi_cli_fail(MCVD_E_INPUT, "%s takes %lld actions per frame, %s has %zu",
+                              r->model_path, (long long)r->config.model.action_dim, p->dataset,
+                              mcvd_dataset_action_dim(r->job.dataset));
+    return MCVD_OK;
 }
 
 /* As many clips at once as the model's batch has room for. */
@@ -378,6 +535,8 @@ static mcvd_status open_predictor(eval_run *r)
 
     r->job.protocol = &r->protocol;
     r->job.block = (size_t)r->config.data.num_frames;
+    r->job.action_dim = (size_t)r->config.model.action_dim;
+    r->job.folder = r->a.out;
     r->job.chunk = batch > k ? batch / k : 1;
     if (r->job.chunk > clips && clips > 0)
         r->job.chunk = clips;
@@ -397,7 +556,7 @@ static bool may_know_frames(const eval_run *r)
 {
     const double left_out = mcvd_model_get_config(r->model)->data.test_fraction;
 
-    return !r->moving_digits && r->config.data.test_fraction > left_out;
+    return r->own_videos && r->config.data.test_fraction > left_out;
 }
 
 /* What speaks against the scores, as one line; empty when nothing does. */
@@ -446,7 +605,7 @@ static mcvd_status note_data(const eval_run *r)
     const char *about = mcvd_dataset_describe(r->job.dataset);
     char data[PATH_BYTES + LINE_BYTES];
 
-    if (r->moving_digits)
+    if (!r->own_videos)
         snprintf(data, sizeof data, "%s", about);
     else if (may_know_frames(r))
         snprintf(data, sizeof data,
@@ -494,10 +653,19 @@ static mcvd_status print_report(const eval_run *r)
 
 static mcvd_status save_report(const eval_run *r)
 {
-    if (!r->a.out)
-        return MCVD_OK;
-    const mcvd_status st = mcvd_eval_report_save(r->report, r->a.out, r->a.force);
-    return st < 0 ? st : eval_job_save_strips(&r->job, r->a.out, r->a.force);
+    return r->a.out ? mcvd_eval_report_save(r->report, r->a.out, r->a.force) : MCVD_OK;
+}
+
+/* Rows of others, where the task and the lengths are theirs. */
+static void add_published(eval_run *r)
+{
+    const mcvd_eval_published *rows = NULL;
+    const mcvd_eval_protocol *p = &r->protocol;
+    const size_t count = r->job.task == MCVD_TASK_PREDICT
+                             ? mcvd_eval_published_rows(&rows, p->dataset, p->past, p->frames)
+                             : 0;
+
+    mcvd_eval_report_compare(r->report, rows, count);
 }
 
 static mcvd_status run_benchmark(eval_run *r)
@@ -508,9 +676,13 @@ static mcvd_status run_benchmark(eval_run *r)
     progress->unit = "clips";
     progress->total = (int64_t)r->job.num_clips;
     mcvdi_progress_start(progress);
-    const mcvd_status st =
-        mcvd_eval_run(&r->protocol, eval_job_clip, &r->job, eval_job_predict, &r->job, &r->report);
+    const mcvd_eval_callbacks callbacks = { eval_job_clip, &r->job, eval_job_predict, &r->job };
+    const mcvd_status st = mcvd_eval_run_with(&r->protocol, &callbacks, &r->options, &r->report);
     mcvdi_progress_end(progress, NULL);
+    if (r->job.found)
+        mcvdi_cli_note("%zu clips were found in %s", r->job.found, r->work);
+    if (st == MCVD_E_INTERRUPTED && r->a.out)
+        mcvdi_cli_note("the clips done so far are in %s; the same command goes on", r->work);
     return st;
 }
 
@@ -518,6 +690,8 @@ static mcvd_status run(eval_run *r)
 {
     mcvd_status st = check_out(&r->a);
 
+    if (st >= 0)
+        st = read_shard(r);
     if (r->a.threads)
         mcvd_set_threads((int)r->a.threads);
     if (st >= 0)
@@ -526,15 +700,19 @@ static mcvd_status run(eval_run *r)
         st = open_data(r);
     if (st >= 0)
         st = open_predictor(r);
+    if (st >= 0)
+        st = set_up_options(r);
     if (st < 0)
         return st;
     warn(r);
     mcvdi_signals_install();
     st = run_benchmark(r);
-    if (st >= 0)
-        st = write_notes(r);
+    if (st < 0 || !r->report) /* a shard has no report */
+        return st;
+    st = write_notes(r);
     if (st < 0)
         return st;
+    add_published(r);
     const mcvd_status saved = save_report(r); /* the work is kept when one of the two fails */
     st = print_report(r);
     return saved < 0 ? saved : st;
@@ -546,6 +724,9 @@ static void release(eval_run *r)
     mcvd_rollout_free(&r->job.rollout);
     mcvd_dataset_free(&r->job.dataset);
     mcvd_eval_report_free(&r->report);
+    mcvd_lpips_free(&r->options.lpips);
+    mcvd_video_features_free(&r->options.features);
+    free(r->fingerprint);
     mcvd_model_free(&r->model);
 }
 

@@ -39,6 +39,18 @@ void mcvdi_cli_warn(const char *format, ...)
     fprintf(stderr, "mcvd: warning: %s\n", line);
 }
 
+void mcvdi_cli_note(const char *format, ...)
+{
+    char line[sizeof message];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    replace_control_characters(line);
+    fprintf(stderr, "mcvd: %s\n", line);
+}
+
 const char *mcvdi_cli_message(void)
 {
     return message[0] ? message : mcvd_last_error();

@@ -1,5 +1,7 @@
 #include "core/sha256.h"
 
+#include <mcvd/digest.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -88,4 +90,9 @@ mcvd_status mcvdi_sha256_file(char hex[MCVDI_SHA256_HEX], const char *path)
     mcvdi_sha256_free(&sha);
     close(fd);
     return st;
+}
+
+mcvd_status mcvd_file_sha256(char hex[MCVD_SHA256_HEX], const char *path)
+{
+    return mcvdi_sha256_file(hex, path);
 }

@@ -43,16 +43,45 @@ static const mcvdi_option_table protocol_table = { protocol_rows,
 /* Built-in protocols: what differs from the defaults. */
 typedef struct builtin_protocol {
     const char *name;
-    const char *settings[10];
+    const char *settings[10]; /* NULL at the end */
 } builtin_protocol;
 
 static const builtin_protocol builtins[] = {
     { "smmnist",
       { "protocol.name=smmnist", "protocol.dataset=StochasticMovingMNIST", "protocol.past=5",
-        "protocol.frames=10", "protocol.channels=1", "protocol.binarise=true" } },
+        "protocol.frames=10", "protocol.channels=1", "protocol.binarise=true",
+        "protocol.trained=5" } },
     { "videos",
       { "protocol.name=videos", "protocol.dataset=VIDEOS", "protocol.past=5", "protocol.frames=5",
         "protocol.clips=64", "protocol.channels=3" } },
+    { "bair",
+      { "protocol.name=bair", "protocol.dataset=BAIR", "protocol.past=2", "protocol.frames=28",
+        "protocol.image_size=64", "protocol.channels=3", "protocol.windows=reference",
+        "protocol.trained=5" } },
+    { "bair-14",
+      { "protocol.name=bair-14", "protocol.dataset=BAIR", "protocol.past=2", "protocol.frames=14",
+        "protocol.image_size=64", "protocol.channels=3", "protocol.windows=reference",
+        "protocol.trained=5" } },
+    { "bair-15",
+      { "protocol.name=bair-15", "protocol.dataset=BAIR", "protocol.past=1", "protocol.frames=15",
+        "protocol.image_size=64", "protocol.channels=3", "protocol.windows=reference",
+        "protocol.trained=5" } },
+    { "cityscapes",
+      { "protocol.name=cityscapes", "protocol.dataset=Cityscapes", "protocol.past=2",
+        "protocol.frames=28", "protocol.image_size=128", "protocol.channels=3",
+        "protocol.windows=reference", "protocol.trained=5" } },
+    { "kth",
+      { "protocol.name=kth", "protocol.dataset=KTH", "protocol.past=10", "protocol.frames=30",
+        "protocol.image_size=64", "protocol.channels=1", "protocol.windows=reference",
+        "protocol.trained=5" } },
+    { "kth-40",
+      { "protocol.name=kth-40", "protocol.dataset=KTH", "protocol.past=10", "protocol.frames=40",
+        "protocol.image_size=64", "protocol.channels=1", "protocol.windows=reference",
+        "protocol.trained=5" } },
+    { "ucf101",
+      { "protocol.name=ucf101", "protocol.dataset=UCF101", "protocol.past=4", "protocol.frames=16",
+        "protocol.image_size=64", "protocol.channels=3", "protocol.windows=reference",
+        "protocol.trained=4" } },
 };
 
 enum { NUM_BUILTINS = sizeof builtins / sizeof *builtins };

@@ -70,7 +70,7 @@ static mcvd_status claim_folder(const char *folder, const char *run, bool restar
         st = mcvdi_file_read(&there, &bytes, path, MAX_RUN_BYTES);
     const bool same = there && strcmp(there, run) == 0;
     if (st >= 0 && there && !same && !restart)
-        st = mcvdi_fail(MCVD_E_STATE,
+        st = mcvdi_fail(MCVD_E_EXISTS,
                         "%s holds clips of another run (other model, sampler, data, protocol or "
                         "version); another folder, or a new start there",
                         folder);

@@ -7,7 +7,7 @@
 
 #include "eval/report.h"
 
-/* Make the folder and check whose records are there; nothing without options->work. MCVD_E_STATE
+/* Make the folder and check whose records are there; nothing without options->work. MCVD_E_EXISTS
  * (another run's, and no options->restart, which removes them), MCVD_E_IO, MCVD_E_NOMEM. */
 mcvd_status mcvdi_eval_records_open(const mcvd_eval_report *report,
                                     const mcvd_eval_options *options);

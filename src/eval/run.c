@@ -299,9 +299,12 @@ static mcvd_status do_clip(eval_run *r, const mcvd_eval_callbacks *callbacks, si
 
 static mcvd_status run_clips(eval_run *r, const mcvd_eval_callbacks *callbacks)
 {
-    const size_t step = r->options->num_shards > 1 ? r->options->num_shards : 1;
+    const size_t shards = r->options->num_shards > 1 ? r->options->num_shards : 1;
+    const size_t group = r->options->group ? r->options->group : 1;
 
-    for (size_t clip = r->options->shard; clip < (size_t)r->protocol->clips; clip += step) {
+    for (size_t clip = 0; clip < (size_t)r->protocol->clips; clip++) {
+        if (clip / group % shards != r->options->shard)
+            continue;
         const mcvd_status st = do_clip(r, callbacks, clip);
         if (st == MCVD_EOF)
             break;
@@ -309,7 +312,7 @@ static mcvd_status run_clips(eval_run *r, const mcvd_eval_callbacks *callbacks)
             return st;
         r->report->clips = clip + 1;
     }
-    if (r->report->clips == 0 && step == 1)
+    if (r->report->clips == 0 && shards == 1)
         return mcvdi_fail(MCVD_E_INPUT, "benchmark '%s': no clip to evaluate", r->protocol->name);
     return MCVD_OK;
 }

@@ -498,6 +498,8 @@ static void test_protocol_files(void **state)
         CHECK_EQ(read.channels, builtin.channels);
         CHECK_EQ(read.binarise, builtin.binarise);
         CHECK_EQ(read.ssim, builtin.ssim);
+        assert_string_equal(read.windows, builtin.windows);
+        CHECK_EQ(read.trained, builtin.trained);
     }
     CHECK_TRUE(mcvd_eval_protocol_name(mcvd_eval_protocol_count()) == NULL);
 }
