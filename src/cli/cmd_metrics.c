@@ -9,6 +9,7 @@
 #include <mcvd/metrics.h>
 
 #include "cli/fail.h"
+#include "cli/metrics_networks.h"
 #include "cli/parse.h"
 #include "cli/signals.h"
 
@@ -16,6 +17,7 @@ typedef struct metrics_args {
     const char *reference;
     const char *test;
     const char *metrics;
+    const char *features;
     const char *size;
     int64_t frames;
     const char *out;
@@ -42,9 +44,14 @@ static const mcvdi_arg args[] = {
       .short_name = "-m",
       .type = MCVDI_ARG_TEXT,
       .value = "LIST",
-      .fallback = "psnr,ssim,mse",
-      .help = "psnr, ssim, mse; psnr brings psnr_frame_mean along",
+      .help = "of psnr, ssim, mse, lpips, fvd, fvd-proxy, fid-alexnet, precision, recall; without "
+              "it everything that can be computed",
       FIELD(metrics) },
+    { .name = "--features",
+      .type = MCVDI_ARG_TEXT,
+      .value = "DIR",
+      .help = "folder of i3d.safetensors and alexnet.safetensors ($MCVD_FEATURES)",
+      FIELD(features) },
     { .name = "--size",
       .type = MCVDI_ARG_TEXT,
       .value = "native|N",
@@ -82,9 +89,13 @@ static const mcvdi_arg args[] = {
 
 static const mcvdi_arg_table table = {
     "metrics",
-    "PSNR and SSIM of a video against the true one, or of two folders of videos matched by name.\n"
+    "Scores of a video against the true one, or of two folders of videos matched by name.\n"
     "psnr comes from the mean square error over all frames, psnr_frame_mean is the mean of the\n"
-    "frames' own PSNR; identical frames have an infinite PSNR (null in JSON). Peak 1, 8-bit RGB.",
+    "frames' own PSNR; identical frames have an infinite PSNR (null in JSON). Peak 1, 8-bit RGB.\n"
+    "lpips needs AlexNet and fvd I3D: mcvd import makes their files. fvd, fid-alexnet (which is "
+    "not\n"
+    "FID), precision and recall compare the two folders as sets; fvd-proxy is a stand-in without\n"
+    "weights to fetch, and never FVD.",
     args,
     sizeof args / sizeof args[0],
     "  mcvd metrics truth.mp4 predicted.mp4\n"
@@ -103,6 +114,10 @@ typedef struct output {
     size_t videos;
     size_t capacity;
     double *values; /* [videos, MCVD_NUM_METRICS] */
+    metrics_networks networks;
+    mcvd_set_collector *collector;
+    metrics_counts counts;
+    double sets[MCVD_NUM_SET_METRICS];
 } output;
 
 static bool has(const output *o, mcvd_metric metric)
@@ -214,24 +229,37 @@ static void write_half_width(const output *o, mcvd_metric metric, const mcvd_sum
     fprintf(o->stream, "  %15s", text);
 }
 
-/* The mean line and the half-width line of the table, or one JSON object. */
-static mcvd_status write_summary(const output *o)
+static void write_json_sets(const output *o)
 {
-    mcvd_summary s[MCVD_NUM_METRICS];
+    for (int m = 0; m < MCVD_NUM_SET_METRICS; m++)
+        if (o->networks.sets & MCVD_METRIC_BIT(m))
+            write_json_number(o->stream, mcvd_set_metric_name((mcvd_set_metric)m), o->sets[m]);
+    mcvdi_metrics_networks_json(&o->networks, &o->counts, o->stream);
+}
 
-    for (int m = 0; m < MCVD_NUM_METRICS; m++) {
-        const mcvd_status st = summarize(o, (mcvd_metric)m, &s[m]);
-        if (st < 0)
-            return st;
-    }
-    if (o->json) {
-        fprintf(o->stream, "{\"summary\":true,\"videos\":%zu", o->videos);
-        for (int i = 0; i < MCVD_NUM_METRICS; i++)
-            if (has(o, columns[i]))
-                write_json_summary(o, mcvd_metric_name(columns[i]), &s[columns[i]]);
-        fputs("}\n", o->stream);
-        return MCVD_OK;
-    }
+static void write_json_lines(const output *o, const mcvd_summary *s)
+{
+    fprintf(o->stream, "{\"summary\":true,\"videos\":%zu", o->videos);
+    for (int i = 0; i < MCVD_NUM_METRICS; i++)
+        if (has(o, columns[i]))
+            write_json_summary(o, mcvd_metric_name(columns[i]), &s[columns[i]]);
+    write_json_sets(o);
+    fputs("}\n", o->stream);
+}
+
+static void write_sets(const output *o)
+{
+    for (int m = 0; m < MCVD_NUM_SET_METRICS; m++)
+        if (o->networks.sets & MCVD_METRIC_BIT(m)) {
+            fprintf(o->stream, "%-24s  %7zu", mcvd_set_metric_name((mcvd_set_metric)m), o->videos);
+            write_number(o->stream, 15, mcvd_set_metric_digits((mcvd_set_metric)m), o->sets[m]);
+            fputc('\n', o->stream);
+        }
+}
+
+/* The mean line, the half-width line, the distances between the sets. */
+static void write_lines(const output *o, const mcvd_summary *s)
+{
     fprintf(o->stream, "%-24s  %7zu", "mean of videos", o->videos);
     for (int i = 0; i < MCVD_NUM_METRICS; i++)
         if (has(o, columns[i]))
@@ -244,10 +272,42 @@ static mcvd_status write_summary(const output *o)
     if (s[MCVD_METRIC_PSNR].infinite > 0)
         fprintf(o->stream, "identical videos, left out of the mean psnr: %zu\n",
                 s[MCVD_METRIC_PSNR].infinite);
+    write_sets(o);
+    mcvdi_metrics_networks_text(&o->networks, &o->counts, o->stream);
+}
+
+/* Of several videos, and in JSON wherever a network needs its card. */
+static mcvd_status write_summary(output *o)
+{
+    mcvd_summary s[MCVD_NUM_METRICS];
+
+    if (o->videos < 2 && o->networks.sets == 0 && !(o->json && o->networks.lpips))
+        return MCVD_OK;
+    for (int m = 0; m < MCVD_NUM_METRICS; m++) {
+        const mcvd_status st = summarize(o, (mcvd_metric)m, &s[m]);
+        if (st < 0)
+            return st;
+    }
+    const mcvd_status st = mcvdi_metrics_networks_scores(&o->networks, o->collector, o->sets);
+    if (st < 0)
+        return st;
+    if (o->json)
+        write_json_lines(o, s);
+    else
+        write_lines(o, s);
+    mcvdi_metrics_networks_warn(&o->networks, &o->counts);
     return MCVD_OK;
 }
 
 /* ---- running --------------------------------------------------------------------------------- */
+
+static void count_frames(metrics_counts *c, size_t frames)
+{
+    c->least_frames = c->videos == 0 || frames < c->least_frames ? frames : c->least_frames;
+    c->most_frames = frames > c->most_frames ? frames : c->most_frames;
+    c->frames += frames;
+    c->videos++;
+}
 
 static mcvd_status take_result(void *user, const mcvd_compare_result *result)
 {
@@ -270,7 +330,8 @@ static mcvd_status take_result(void *user, const mcvd_compare_result *result)
     else
         write_row(o, result);
     o->videos++;
-    return MCVD_OK;
+    count_frames(&o->counts, result->frames);
+    return mcvd_set_collector_add(o->collector, result);
 }
 
 static mcvd_status read_size(const char *text, int *size)
@@ -296,21 +357,34 @@ static mcvd_status read_config(const metrics_args *a, mcvd_compare_config *confi
     config->frames = (size_t)a->frames;
     config->gray = a->gray;
     config->binarise = a->binarise;
-    mcvd_status st = read_size(a->size, &config->size);
+    return read_size(a->size, &config->size);
+}
+
+static mcvd_status open_networks(const metrics_args *a, mcvd_compare_config *config, output *o)
+{
+    size_t pairs = 0;
+    mcvd_status st = mcvd_compare_count(&pairs, a->reference, a->test);
+
     if (st >= 0)
-        st = mcvd_metrics_parse(&config->metrics, NULL, a->metrics);
-    if (config->metrics & MCVD_METRIC_BIT(MCVD_METRIC_PSNR))
-        config->metrics |= MCVD_METRIC_BIT(MCVD_METRIC_PSNR_FRAME);
+        st = mcvdi_metrics_networks_open(&o->networks, config, a->metrics, a->features, pairs);
+    if (st >= 0)
+        st = mcvd_set_collector_create(&o->collector, o->networks.features);
+    o->metrics = config->metrics;
     return st;
 }
 
-static mcvd_status compare(const metrics_args *a, const mcvd_compare_config *config, FILE *stream)
+static mcvd_status compare(const metrics_args *a, const mcvd_compare_config *plain, FILE *stream)
 {
-    output o = { .stream = stream, .metrics = config->metrics, .json = a->json };
+    output o = { .stream = stream, .json = a->json };
+    mcvd_compare_config config = *plain;
 
-    mcvd_status st = mcvd_compare(a->reference, a->test, config, take_result, &o);
-    if (st >= 0 && o.videos > 1)
+    mcvd_status st = open_networks(a, &config, &o);
+    if (st >= 0)
+        st = mcvd_compare(a->reference, a->test, &config, take_result, &o);
+    if (st >= 0)
         st = write_summary(&o);
+    mcvd_set_collector_free(&o.collector);
+    mcvdi_metrics_networks_free(&o.networks);
     free(o.values);
     return st;
 }
