@@ -160,7 +160,7 @@ typedef struct mcvd_extractor_import_result {
  * then fit from the first to the last. Every shape is compared and every value is finite.
  *
  * @param kind    MCVD_EXTRACTOR_I3D or MCVD_EXTRACTOR_ALEXNET
- * @param output  folders are not made
+ * @param output  its folder is made when it is missing
  * @param options may be NULL
  * @param result  may be NULL
  * @return MCVD_OK

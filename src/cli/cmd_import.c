@@ -11,6 +11,7 @@
 
 #include "cli/fail.h"
 #include "cli/figures.h"
+#include "cli/import_extractor.h"
 #include "cli/parse.h"
 #include "cli/path.h"
 #include "cli/progress.h"
@@ -77,11 +78,15 @@ static const mcvdi_arg_table table = {
     "Make a model file of a checkpoint that the authors' PyTorch code wrote. Nothing in it is\n"
     "executed: its pickle is read by a list of what is allowed. Every name and shape is compared\n"
     "with the configuration first. Where that is silent the model samples as the authors' program\n"
-    "does: sampling.denoise_label=count.",
+    "does: sampling.denoise_label=count.\n"
+    "The public weights of the networks that judge videos: mcvd import i3d FILE, mcvd import\n"
+    "alexnet FILE; `mcvd import i3d --help` tells more.",
     args,
     sizeof args / sizeof args[0],
     "  mcvd import logs/checkpoint.pt -o model.safetensors\n"
-    "  mcvd import checkpoint_140000.pt --config bair_big.yml --weights raw -o model.safetensors",
+    "  mcvd import checkpoint_140000.pt --config bair_big.yml --weights raw -o model.safetensors\n"
+    "  mcvd import i3d i3d_torchscript.pt\n"
+    "  mcvd import alexnet alexnet-owt-7be5be79.pth --heads alex.pth",
 };
 
 /* What the library calls back for. */
@@ -193,8 +198,11 @@ mcvd_status mcvdi_cmd_import(int argc, char **argv)
     mcvd_import_result result;
     import_view view = { 0 };
     mcvd_import_options options = { .note = print_note, .progress = go_on, .user = &view };
-    mcvd_status st = mcvdi_args_parse(&table, argc, argv, &a);
+    mcvd_extractor_kind kind;
 
+    if (argc > 1 && mcvdi_extractor_from_word(&kind, argv[1]))
+        return mcvdi_cmd_import_extractor(kind, argc - 1, argv + 1);
+    mcvd_status st = mcvdi_args_parse(&table, argc, argv, &a);
     if (st != MCVD_OK)
         return st;
     st = check_paths(&a, config_path, sizeof config_path);

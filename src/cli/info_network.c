@@ -254,6 +254,22 @@ static mcvd_status tell_network(mcvdi_info_answer *to, const mcvd_safetensors *f
     return st;
 }
 
+/* What `mcvd import i3d|alexnet` noted. */
+static void put_extractor(mcvdi_info_answer *to, const mcvd_safetensors *file)
+{
+    static const char *const rows[][2] = {
+        { "mcvd_extractor", "extractor" },    { "source", "source" },
+        { "source_sha256", "source_sha256" }, { "bn_eps", "bn_eps" },
+        { "heads_source", "heads_source" },   { "heads_sha256", "heads_sha256" },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char *text = mcvd_safetensors_metadata(file, rows[i][0]);
+        if (text)
+            mcvdi_info_printf(to, rows[i][1], "%s", text);
+    }
+}
+
 mcvd_status mcvdi_info_safetensors(mcvdi_info_answer *to)
 {
     mcvd_safetensors *file = NULL;
@@ -267,8 +283,11 @@ mcvd_status mcvdi_info_safetensors(mcvdi_info_answer *to)
         st = tell_network(to, file);
     } else {
         const mcvdi_info_tensors tensors = mcvdi_info_tensors_of_file(file);
-        mcvdi_info_text(to, "kind", "tensors");
+        const char *extractor = mcvd_safetensors_metadata(file, "mcvd_extractor");
+        mcvdi_info_text(to, "kind", extractor ? "extractor" : "tensors");
         mcvdi_info_text(to, "file", to->args->path);
+        if (extractor)
+            put_extractor(to, file);
         mcvdi_info_count(to, "num_tensors", (double)tensors.count);
         st = mcvdi_info_finish(to, &tensors);
     }

@@ -142,17 +142,28 @@ static mcvd_status put_network(mcvdi_info_answer *to, const mcvd_torch_checkpoin
     return st;
 }
 
+static void put_kind(mcvdi_info_answer *to, const mcvd_torch_checkpoint *checkpoint)
+{
+    if (mcvd_torch_checkpoint_form(checkpoint) == MCVD_TORCH_SCRIPT)
+        mcvdi_info_text(to, "kind", "TorchScript archive");
+    else
+        mcvdi_info_text(to, "kind",
+                        mcvd_torch_checkpoint_is_stream(checkpoint)
+                            ? "PyTorch checkpoint (stream of before version 1.6)"
+                            : "PyTorch checkpoint");
+}
+
 mcvd_status mcvdi_info_torch(mcvdi_info_answer *to, const char *path)
 {
     char config[PATH_BYTES];
     mcvd_torch_checkpoint *checkpoint = NULL;
     mcvd_status st = find_config(config, sizeof config, to, path);
 
-    if (st >= 0)
-        st = mcvd_torch_checkpoint_open(&checkpoint, path);
+    if (st >= 0 && mcvd_torch_checkpoint_open(&checkpoint, path) < 0)
+        st = mcvd_torch_weights_open(&checkpoint, path); /* not the authors', perhaps */
     if (st < 0)
         return st;
-    mcvdi_info_text(to, "kind", "PyTorch checkpoint");
+    put_kind(to, checkpoint);
     mcvdi_info_printf(to, "file", "%s", path);
     st = put_list(to, checkpoint);
     if (st >= 0 && *config)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/alloc.h"
+#include "core/fileio.h"
 #include "core/safetensors_write.h"
 #include "core/sha256.h"
 #include "core/utf8.h"
@@ -281,6 +282,21 @@ static const char *file_name(const char *path)
     return mcvdi_utf8_valid(name, strlen(name), NULL) ? name : "";
 }
 
+/* The folder that a path lies in, where it names one. */
+static mcvd_status make_folder(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    if (!slash || slash == path)
+        return MCVD_OK;
+    char *folder = mcvdi_sprintf("%.*s", (int)(slash - path), path);
+    if (!folder)
+        return mcvdi_fail(MCVD_E_NOMEM, "%s: out of memory", path);
+    const mcvd_status st = mcvdi_make_folders(folder);
+    mcvdi_free(folder);
+    return st;
+}
+
 static mcvd_status write_file(extractor_job *job, const char *output)
 {
     char eps[EPS_BYTES];
@@ -305,7 +321,8 @@ static mcvd_status write_file(extractor_job *job, const char *output)
                                               .num_meta = num_meta,
                                               .get = next_tensor,
                                               .user = job };
-    return mcvdi_safetensors_write_from(output, &source, job->options->overwrite);
+    const mcvd_status st = make_folder(output);
+    return st < 0 ? st : mcvdi_safetensors_write_from(output, &source, job->options->overwrite);
 }
 
 /* --- all of it --- */
