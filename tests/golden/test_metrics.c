@@ -58,8 +58,8 @@ static void check_pair(const mcvd_safetensors *file, const cJSON *pair)
     const mcvd_tensor b = tensor(file, name, "b");
     const mcvd_tensor gray_a = tensor(file, name, "gray_a");
     const mcvd_tensor gray_b = tensor(file, name, "gray_b");
-    const mcvd_scorer_config config = { a.shape[1], a.shape[2], a.shape[0], MCVD_METRIC_PIXELS,
-                                        rounded };
+    const mcvd_scorer_config config = { a.shape[1],         a.shape[2], a.shape[0],
+                                        MCVD_METRIC_PIXELS, rounded,    NULL };
     static float truth[MAX_PIXELS];
     static float prediction[MAX_PIXELS];
     mcvd_scorer *scorer;
