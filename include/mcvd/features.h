@@ -91,6 +91,10 @@ typedef struct mcvd_lpips mcvd_lpips;
 
 enum { MCVD_LPIPS_TAPS = 5, MCVD_LPIPS_FEATURES = 256 };
 
+typedef struct mcvd_picture_shape {
+    size_t height, width, channels; /* channels 1 or 3 */
+} mcvd_picture_shape;
+
 /** MCVD_OK, MCVD_E_MODEL (also: a file without the heads), MCVD_E_NOMEM */
 MCVD_API mcvd_status mcvd_lpips_open(mcvd_lpips **out, const char *path);
 MCVD_API void mcvd_lpips_free(mcvd_lpips **lpips);
@@ -105,7 +109,7 @@ MCVD_API const char *mcvd_lpips_sha256(const mcvd_lpips *lpips);
  * @return MCVD_OK, MCVD_E_SHAPE, MCVD_E_NOMEM
  */
 MCVD_API mcvd_status mcvd_lpips_u8(mcvd_lpips *lpips, const uint8_t *a, const uint8_t *b,
-                                   size_t height, size_t width, size_t channels, double *distance,
+                                   const mcvd_picture_shape *shape, double *distance,
                                    double *per_tap);
 
 /**

@@ -269,17 +269,17 @@ static double tap_distance(const float *a, const float *b, const mcvdi_alexnet_m
     return sum / (double)m->pixels;
 }
 
-mcvd_status mcvd_lpips_u8(mcvd_lpips *lpips, const uint8_t *a, const uint8_t *b, size_t height,
-                          size_t width, size_t channels, double *distance, double *per_tap)
+mcvd_status mcvd_lpips_u8(mcvd_lpips *lpips, const uint8_t *a, const uint8_t *b,
+                          const mcvd_picture_shape *picture, double *distance, double *per_tap)
 {
-    const mcvd_video_shape shape = { 1, height, width, channels };
-    const size_t bytes = height * width * channels;
+    const mcvd_video_shape shape = { 1, picture->height, picture->width, picture->channels };
+    const size_t bytes = shape.height * shape.width * shape.channels;
     mcvd_status st = MCVD_OK;
     size_t start = 0;
 
     *distance = NAN;
-    if (channels != 1 && channels != 3)
-        return mcvdi_fail(MCVD_E_SHAPE, "lpips: %zu channels, expected 1 or 3", channels);
+    if (shape.channels != 1 && shape.channels != 3)
+        return mcvdi_fail(MCVD_E_SHAPE, "lpips: %zu channels, expected 1 or 3", shape.channels);
     memory *first = recall(lpips, a, bytes);
     if (!first)
         st = remember(lpips, a, &shape, bytes, &first);

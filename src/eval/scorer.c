@@ -140,8 +140,9 @@ static mcvd_status frame_lpips(mcvd_scorer *s, const float *truth, const float *
 
     truncate_pixels(s->truncated, truth, numel);
     truncate_pixels(s->truncated + numel, prediction, numel);
-    return mcvd_lpips_u8(c->lpips, s->truncated, s->truncated + numel, c->height, c->width,
-                         c->channels, lpips, NULL);
+    return mcvd_lpips_u8(c->lpips, s->truncated, s->truncated + numel,
+                         &(const mcvd_picture_shape) { c->height, c->width, c->channels }, lpips,
+                         NULL);
 }
 
 static double frame_ssim(mcvd_scorer *s, const float *truth, const float *prediction)

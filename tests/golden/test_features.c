@@ -304,8 +304,9 @@ static void lpips_of_the_golden_pairs(void **state)
         double per_tap[MCVD_LPIPS_TAPS];
         to_bytes(a, &ta);
         to_bytes(b, &tb);
-        CHECK_OK(
-            mcvd_lpips_u8(lpips, a, b, ta.shape[1], ta.shape[2], ta.shape[0], &distance, per_tap));
+        CHECK_OK(mcvd_lpips_u8(
+            lpips, a, b, &(const mcvd_picture_shape) { ta.shape[1], ta.shape[2], ta.shape[0] },
+            &distance, per_tap));
         const double wanted = json_number(k, "lpips_hash_alexnet", NAN);
         CHECK_CLOSE(distance, wanted, 2e-4 * wanted);
         for (int t = 0; t < MCVD_LPIPS_TAPS; t++)
@@ -336,18 +337,24 @@ static void lpips_is_a_distance(void **state)
         pictures[1][i] = (uint8_t)(pictures[0][i] / 2 + 10);
         pictures[2][i] = hashed_byte("q", (uint32_t)(i / 3));
     }
-    CHECK_OK(mcvd_lpips_u8(lpips, pictures[0], pictures[0], SIDE, SIDE, 3, &d[0], NULL));
+    CHECK_OK(mcvd_lpips_u8(lpips, pictures[0], pictures[0],
+                           &(const mcvd_picture_shape) { SIDE, SIDE, 3 }, &d[0], NULL));
     CHECK_CLOSE(d[0], 0.0, 1e-12);
-    CHECK_OK(mcvd_lpips_u8(lpips, pictures[0], pictures[1], SIDE, SIDE, 3, &d[0], NULL));
-    CHECK_OK(mcvd_lpips_u8(lpips, pictures[0], pictures[2], SIDE, SIDE, 3, &d[1], NULL));
-    CHECK_OK(mcvd_lpips_u8(lpips, pictures[2], pictures[0], SIDE, SIDE, 3, &d[2], NULL));
+    CHECK_OK(mcvd_lpips_u8(lpips, pictures[0], pictures[1],
+                           &(const mcvd_picture_shape) { SIDE, SIDE, 3 }, &d[0], NULL));
+    CHECK_OK(mcvd_lpips_u8(lpips, pictures[0], pictures[2],
+                           &(const mcvd_picture_shape) { SIDE, SIDE, 3 }, &d[1], NULL));
+    CHECK_OK(mcvd_lpips_u8(lpips, pictures[2], pictures[0],
+                           &(const mcvd_picture_shape) { SIDE, SIDE, 3 }, &d[2], NULL));
     CHECK_OK(mcvd_lpips_remember(lpips, 3)); /* forgets: the same from scratch */
-    CHECK_OK(mcvd_lpips_u8(lpips, pictures[0], pictures[1], SIDE, SIDE, 3, &d[3], NULL));
+    CHECK_OK(mcvd_lpips_u8(lpips, pictures[0], pictures[1],
+                           &(const mcvd_picture_shape) { SIDE, SIDE, 3 }, &d[3], NULL));
     CHECK_TRUE(d[0] > 0.0 && d[1] > d[0]);
     CHECK_CLOSE(d[1], d[2], 1e-9);
     CHECK_TRUE(d[3] == d[0]);
     CHECK_OK(mcvd_lpips_features_u8(lpips, pictures[0], SIDE, SIDE, 3, features));
-    CHECK_STATUS(mcvd_lpips_u8(lpips, pictures[0], pictures[1], SIDE, SIDE, 2, &d[0], NULL),
+    CHECK_STATUS(mcvd_lpips_u8(lpips, pictures[0], pictures[1],
+                               &(const mcvd_picture_shape) { SIDE, SIDE, 2 }, &d[0], NULL),
                  MCVD_E_SHAPE);
     mcvd_lpips_free(&lpips);
 }

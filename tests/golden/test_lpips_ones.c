@@ -54,7 +54,8 @@ static void check_pair(const cJSON *json, const char *key, const uint8_t *other)
     double distance;
     double sum = 0.0;
 
-    CHECK_OK(mcvd_lpips_u8(lpips, a, other, SIDE, SIDE, 3, &distance, per_tap));
+    CHECK_OK(mcvd_lpips_u8(lpips, a, other, &(const mcvd_picture_shape) { SIDE, SIDE, 3 },
+                           &distance, per_tap));
     CHECK_EQ(cJSON_GetArraySize(terms), MCVD_LPIPS_TAPS);
     for (int t = 0; t < MCVD_LPIPS_TAPS; t++)
         sum += cJSON_GetArrayItem(terms, t)->valuedouble;
@@ -88,7 +89,8 @@ static void test_scorer(void **state)
 
     CHECK_OK(mcvd_scorer_create(&scorer, &config));
     CHECK_OK(mcvd_scorer_create(&without, &plain));
-    CHECK_OK(mcvd_lpips_u8(lpips, a, c, SIDE, SIDE, 3, &expected, NULL));
+    CHECK_OK(
+        mcvd_lpips_u8(lpips, a, c, &(const mcvd_picture_shape) { SIDE, SIDE, 3 }, &expected, NULL));
     CHECK_OK(mcvd_scorer_frame_u8(scorer, a, c, &s));
     CHECK_OK(mcvd_scorer_frame_u8(without, a, c, &p));
     CHECK_CLOSE(s.value[MCVD_METRIC_LPIPS], expected, 0.0);
