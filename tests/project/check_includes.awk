@@ -15,12 +15,12 @@ BEGIN {
     allowed["cli"] = "" # and every public header
 
     # Which folder implements a public header.
-    own("core", "export status log tensor rng config safetensors threads memory")
+    own("core", "export status log tensor rng config safetensors threads memory digest")
     own("ops", "version bench")
     own("diffusion", "schedule sampler likelihood loss")
     own("video", "video")
     own("data", "data mask")
-    own("model", "model network import footprint torch_export")
+    own("model", "model network import footprint torch_export features")
     own("train", "trainer checkpoint distill")
     own("rollout", "rollout model_likelihood")
     own("eval", "metrics")
