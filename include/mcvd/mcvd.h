@@ -17,6 +17,7 @@
 #include <mcvd/metrics.h>
 #include <mcvd/model.h>
 #include <mcvd/model_likelihood.h>
+#include <mcvd/prepare.h>
 #include <mcvd/rng.h>
 #include <mcvd/rollout.h>
 #include <mcvd/safetensors.h>

@@ -13,6 +13,7 @@
     X(eval, "benchmark a model beside copying, mean, black and linear extrapolation") \
     X(likelihood, "bits per dimension of videos under a model")                       \
     X(forward, "run the network once on tensors from a file")                         \
+    X(prepare, "decode a public data set once, for training and benchmarks")          \
     X(import, "make a model file of the authors' PyTorch checkpoint")                 \
     X(export, "hand a model over to the authors' PyTorch code")                       \
     X(info, "what a model, checkpoint, run, video, data set or configuration is")     \

@@ -60,6 +60,7 @@ extern const mcvdi_clip_source_kind mcvdi_clip_source_bair;       /* TFRecords *
 extern const mcvdi_clip_source_kind mcvdi_clip_source_cityscapes; /* folders of PNGs */
 extern const mcvdi_clip_source_kind mcvdi_clip_source_kth;        /* avi files */
 extern const mcvdi_clip_source_kind mcvdi_clip_source_ucf101;     /* avi files, split lists */
+extern const mcvdi_clip_source_kind mcvdi_clip_source_videos;     /* whole videos, to be stored */
 extern const mcvdi_clip_source_kind mcvdi_clip_source_store;      /* what `mcvd prepare` made */
 extern const mcvdi_clip_source_kind mcvdi_clip_source_hdf5;       /* the authors' shards */
 
