@@ -1,5 +1,6 @@
 /*
- * The whole way of a PyTorch file on any bytes: zip, pickle, storages, values. A status and a
+ * The whole way of a PyTorch file on any bytes: zip or the stream of before version 1.6, pickle,
+ * storages, values; by the rules of a checkpoint and by those of weights in general. A status and a
  * message, or tensors that can be read to their last element.
  *
  * A file that starts with "PKL" is a pickle to be wrapped: the archive around it is made here, with
@@ -13,6 +14,7 @@
 
 #include "fuzz/fuzz.h"
 #include "model/torch_checkpoint.h"
+#include "model/torch_script.h"
 #include "support/torch_file.h"
 
 static void require(int condition, const char *what)
@@ -41,16 +43,31 @@ static void check_part(mcvd_torch_checkpoint *c, mcvd_torch_part part)
     }
 }
 
-static void check_file(int fd)
+/* The source text of an archive. */
+static void check_code(const mcvd_torch_checkpoint *c, const char *path)
+{
+    double eps = 0.0;
+    bool found = false;
+
+    if (mcvd_torch_checkpoint_is_stream(c))
+        return;
+    const mcvd_status st =
+        mcvdi_torch_script_bn_eps(mcvdi_torch_checkpoint_zip(c), path, &eps, &found);
+    require(st == MCVD_OK || (st == MCVD_E_MODEL && !found), "code is looked at or refused");
+}
+
+static void check_file(int fd, bool weights)
 {
     char path[64];
     mcvd_torch_checkpoint *c = NULL;
 
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    const mcvd_status st = mcvd_torch_checkpoint_open(&c, path);
+    const mcvd_status st =
+        weights ? mcvd_torch_weights_open(&c, path) : mcvd_torch_checkpoint_open(&c, path);
     if (st == MCVD_OK) {
         check_part(c, MCVD_TORCH_MODEL);
         check_part(c, MCVD_TORCH_EMA);
+        check_code(c, path);
         mcvd_torch_checkpoint_close(&c);
     } else {
         require(st == MCVD_E_MODEL && !c, "bad bytes are MCVD_E_MODEL");
@@ -82,7 +99,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         size = wrapped.used;
     }
     require(fd >= 0 && write(fd, data, size) == (ssize_t)size, "a file in memory");
-    check_file(fd);
+    check_file(fd, false);
+    check_file(fd, true);
     close(fd);
     bytes_free(&wrapped);
     return 0;

@@ -85,15 +85,28 @@ static inline void pickle_ints(test_bytes *to, const int64_t *values, int count)
     BYTES(to, "t");
 }
 
-static inline void pickle_tensor(test_bytes *to, const test_tensor *t)
+/* The persistent id of a storage; that of a stream has a sixth part, None. */
+static inline void pickle_storage(test_bytes *to, const test_tensor *t, const char *type,
+                                  bool stream)
 {
-    BYTES(to, "ctorch._utils\n_rebuild_tensor_v2\n((");
+    BYTES(to, "(");
     pickle_text(to, "storage");
-    BYTES(to, "ctorch\nFloatStorage\n");
+    BYTES(to, "ctorch\n");
+    bytes_add(to, type, strlen(type));
+    BYTES(to, "Storage\n");
     pickle_text(to, t->key);
     pickle_text(to, "cpu");
     pickle_int(to, t->count);
+    if (stream)
+        BYTES(to, "N");
     BYTES(to, "tQ");
+}
+
+static inline void pickle_tensor_as(test_bytes *to, const test_tensor *t, const char *type,
+                                    bool stream)
+{
+    BYTES(to, "ctorch._utils\n_rebuild_tensor_v2\n(");
+    pickle_storage(to, t, type, stream);
     pickle_int(to, t->offset);
     pickle_ints(to, t->sizes, t->ndim);
     pickle_ints(to, t->strides, t->num_strides);
@@ -101,15 +114,48 @@ static inline void pickle_tensor(test_bytes *to, const test_tensor *t)
               "ccollections\nOrderedDict\n)RtR");
 }
 
-/* A dictionary of names and tensors. */
-static inline void pickle_state(test_bytes *to, const test_tensor *tensors, size_t count)
+static inline void pickle_tensor(test_bytes *to, const test_tensor *t)
+{
+    pickle_tensor_as(to, t, "Float", false);
+}
+
+static inline void pickle_state_in(test_bytes *to, const test_tensor *tensors, size_t count,
+                                   bool stream)
 {
     BYTES(to, "}(");
     for (size_t i = 0; i < count; i++) {
         pickle_text(to, tensors[i].name);
-        pickle_tensor(to, &tensors[i]);
+        pickle_tensor_as(to, &tensors[i], "Float", stream);
     }
     BYTES(to, "u");
+}
+
+/* A dictionary of names and tensors. */
+static inline void pickle_state(test_bytes *to, const test_tensor *tensors, size_t count)
+{
+    pickle_state_in(to, tensors, count, false);
+}
+
+/* --- the stream of before version 1.6 --- */
+
+static inline void stream_begin(test_bytes *to)
+{
+    BYTES(to, "\x80\x02\x8a\x0al\xfc\x9c\x46\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.\x80\x02}(");
+    pickle_text(to, "protocol_version");
+    BYTES(to, "M\xe9\x03");
+    pickle_text(to, "little_endian");
+    BYTES(to, "\x88u.");
+}
+
+/* The list of one storage, and the storage. */
+static inline void stream_storage(test_bytes *to, const char *key, int64_t count, const void *data,
+                                  size_t bytes)
+{
+    BYTES(to, "\x80\x02](");
+    pickle_text(to, key);
+    BYTES(to, "e.");
+    bytes_number(to, (uint64_t)count, 8);
+    bytes_add(to, data, bytes);
 }
 
 /* --- zip --- */

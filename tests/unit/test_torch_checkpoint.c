@@ -182,7 +182,7 @@ static void no_archive(void **state)
     CHECK_EQ(unlink(path), 0);
     refuse(&(test_bytes) { 0 }, "the file is empty");
     unsigned char old[] = "\x80\x02\x8a\x0al\xfc\x9c\x46\xf9 j\xa8P\x19.";
-    refuse(&(test_bytes) { old, sizeof old - 1, 0 }, "torch.save it again");
+    refuse(&(test_bytes) { old, sizeof old - 1, 0 }, "expected a pickle of protocol 2");
     CHECK_TRUE(mcvd_torch_is_checkpoint(path));
     unsigned char text[] = "PK, but no archive";
     refuse(&(test_bytes) { text, sizeof text - 1, 0 }, "no PyTorch checkpoint");
