@@ -11,3 +11,5 @@ mcvd_add_test(NAME unit_torch_checkpoint SOURCES unit/test_torch_checkpoint.c
 mcvd_add_test(NAME unit_torch_export SOURCES unit/test_torch_export.c AREAS model ops graph core)
 mcvd_add_test(NAME unit_import SOURCES unit/test_import.c AREAS model ops graph core)
 mcvd_add_test(NAME unit_torch_weights SOURCES unit/test_torch_weights.c AREAS model ops graph core)
+mcvd_add_test(NAME unit_import_extractor SOURCES unit/test_import_extractor.c
+    AREAS model ops graph core)
