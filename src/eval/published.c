@@ -34,6 +34,7 @@ static const mcvd_eval_published bair_1_15[] = {
     { "TrIVD-GAN-FP", 15, 103.3, NO, NO, NO, PAPER },
     { "VideoGPT", 15, 103.3, NO, NO, NO, PAPER },
     { "CCVS", 15, 99.0, NO, NO, NO, PAPER },
+    { "Video Transformer (FVD 94-96)", 15, NO, NO, NO, NO, PAPER },
     { "FitVid", 15, 93.6, NO, NO, NO, PAPER },
     { "MCVD spatin", 5, 103.8, 18.8, 0.826, NO, PAPER },
     { "MCVD concat", 5, 98.8, 18.8, 0.829, NO, PAPER },
