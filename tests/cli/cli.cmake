@@ -1,5 +1,5 @@
 # Transcripts: what a person types and sees. One ctest per file; see run_case.sh for the format.
-foreach(case usage config distill export forward import info bench rollout)
+foreach(case usage config distill export forward import import_extractor info bench rollout)
     add_test(NAME cli_${case}
         COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/cli/run_case.sh
             $<TARGET_FILE:mcvd> ${CMAKE_CURRENT_SOURCE_DIR}/cli/${case}.case ${PROJECT_SOURCE_DIR})
