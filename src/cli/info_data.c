@@ -44,16 +44,30 @@ mcvd_status mcvdi_info_video(mcvdi_info_answer *to)
     return st;
 }
 
+/* Sets and stores have frames of their own, gray or RGB: the first shape that fits opens them. */
+static mcvd_status open_dataset(mcvd_dataset **dataset, const char *path)
+{
+    static const int64_t shapes[][2] = { { 64, 1 }, { 64, 3 }, { 128, 3 }, { 32, 3 }, { 32, 1 } };
+    mcvd_status st = MCVD_E_CONFIG;
+
+    for (size_t i = 0; st == MCVD_E_CONFIG && i < sizeof shapes / sizeof *shapes; i++) {
+        mcvd_config config;
+        mcvd_config_default(&config);
+        config.data.image_size = shapes[i][0];
+        config.data.channels = shapes[i][1];
+        mcvd_dataset_config dc = mcvd_dataset_config_default(&config.data);
+        dc.path = path;
+        dc.num_frames = 1;
+        st = mcvd_dataset_open(dataset, &dc);
+    }
+    return st;
+}
+
 mcvd_status mcvdi_info_dataset(mcvdi_info_answer *to)
 {
-    mcvd_config config;
     mcvd_dataset *dataset = NULL;
+    mcvd_status st = open_dataset(&dataset, to->args->path);
 
-    mcvd_config_default(&config);
-    mcvd_dataset_config dc = mcvd_dataset_config_default(&config.data);
-    dc.path = to->args->path;
-    dc.num_frames = 1;
-    mcvd_status st = mcvd_dataset_open(&dataset, &dc);
     if (st < 0)
         return st;
     mcvdi_info_text(to, "kind", "data set");

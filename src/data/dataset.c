@@ -31,7 +31,7 @@ static const kind kinds[] = {
     { .own = &mcvdi_dataset_videos },
 };
 
-enum { NUM_KINDS = sizeof kinds / sizeof kinds[0] };
+enum { NUM_KINDS = sizeof kinds / sizeof kinds[0], STORE = 0 };
 
 static const char *name_of(const kind *k)
 {
@@ -66,6 +66,8 @@ void mcvd_dataset_list(mcvd_dataset_list_fn fn, void *user)
 
 static const kind *kind_of(const char *path, const char *preferred)
 {
+    if (accepts(&kinds[STORE], path))
+        return &kinds[STORE];
     for (size_t i = 0; i < NUM_KINDS; i++)
         if (strcmp(name_of(&kinds[i]), preferred) == 0 && accepts(&kinds[i], path))
             return &kinds[i];

@@ -16,10 +16,11 @@ BEGIN {
 
     # Which folder implements a public header.
     own("core", "export status log tensor rng config safetensors threads memory digest")
-    own("ops", "version bench")
+    own("core", "version") # its macros; what it declares is in ops
+    own("ops", "bench")
     own("diffusion", "schedule sampler likelihood loss")
     own("video", "video")
-    own("data", "data mask")
+    own("data", "data mask prepare")
     own("model", "model network import footprint torch_export features")
     own("train", "trainer checkpoint distill")
     own("rollout", "rollout model_likelihood")

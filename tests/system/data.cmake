@@ -8,3 +8,7 @@ add_dependencies(system_data_sets make_bair)
 target_compile_definitions(system_data_sets PRIVATE
     MCVD_TEST_MAKE_DATASETS="${MCVD_TEST_MAKE_DATASETS}"
     MCVD_TEST_MAKE_BAIR="$<TARGET_FILE:make_bair>")
+
+add_test(NAME system_data_prepare COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/system/data_prepare.sh
+    $<TARGET_FILE:mcvd> ${PROJECT_SOURCE_DIR} $<TARGET_FILE:make_bair>)
+set_tests_properties(system_data_prepare PROPERTIES TIMEOUT 300)

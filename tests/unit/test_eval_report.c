@@ -377,8 +377,8 @@ static void test_json_report(void **state)
             for (int m = 0; m < MCVD_NUM_METRICS; m++) {
                 const char *name = mcvd_metric_name((mcvd_metric)m);
                 const cJSON *mean = cJSON_GetObjectItem(cJSON_GetObjectItem(scores, name), "mean");
-                CHECK_TRUE(mean != NULL);
-                CHECK_EQ(cJSON_GetArraySize(cJSON_GetObjectItem(curves, name)), FRAMES);
+                CHECK_TRUE((mean != NULL) == (m != MCVD_METRIC_LPIPS)); /* has no weights here */
+                CHECK_EQ(cJSON_GetArraySize(cJSON_GetObjectItem(curves, name)), mean ? FRAMES : 0);
             }
         }
     }
