@@ -671,8 +671,41 @@ static mcvd_status save_report(const eval_run *r)
     return r->a.out ? mcvd_eval_report_save(r->report, r->a.out, r->a.force) : MCVD_OK;
 }
 
+/* In what this run is not the published protocol, beside the published rows. */
+static mcvd_status note_differences(eval_run *r)
+{
+    const mcvd_eval_protocol *p = &r->protocol;
+    const mcvd_video_features *features = r->options.features;
+    const size_t clips = mcvd_eval_report_clips(r->report);
+    mcvd_eval_protocol paper;
+    char text[LINE_BYTES];
+    int used = 0;
+
+    mcvd_status st = mcvd_eval_protocol_find(&paper, r->a.benchmark);
+    if (st < 0)
+        return st;
+    text[0] = '\0';
+    if (clips != (size_t)paper.clips)
+        used +=
+            snprintf(text, sizeof text, "%zu clips, published %" PRId64 "; ", clips, paper.clips);
+    if (p->trajectories != paper.trajectories)
+        used += snprintf(text + used, sizeof text - (size_t)used,
+                         "K = %" PRId64 ", published %" PRId64 "; ", p->trajectories,
+                         paper.trajectories);
+    if (p->image_size != paper.image_size)
+        used += snprintf(text + used, sizeof text - (size_t)used,
+                         "%" PRId64 " pixels, published %" PRId64 "; ", p->image_size,
+                         paper.image_size);
+    if (!features || strcmp(mcvd_video_features_distance(features), "fvd") != 0)
+        used += snprintf(text + used, sizeof text - (size_t)used, "no FVD; ");
+    if (used < 2)
+        return MCVD_OK;
+    text[used - 2] = '\0';
+    return mcvd_eval_report_note(r->report, "not as published", text);
+}
+
 /* Rows of others, where the task and the lengths are theirs. */
-static void add_published(eval_run *r)
+static mcvd_status add_published(eval_run *r)
 {
     const mcvd_eval_published *rows = NULL;
     const mcvd_eval_protocol *p = &r->protocol;
@@ -681,6 +714,7 @@ static void add_published(eval_run *r)
                              : 0;
 
     mcvd_eval_report_compare(r->report, rows, count);
+    return count > 0 ? note_differences(r) : MCVD_OK;
 }
 
 static mcvd_status run_benchmark(eval_run *r)
@@ -727,7 +761,9 @@ static mcvd_status run(eval_run *r)
     st = write_notes(r);
     if (st < 0)
         return st;
-    add_published(r);
+    st = add_published(r);
+    if (st < 0)
+        return st;
     const mcvd_status saved = save_report(r); /* the work is kept when one of the two fails */
     st = print_report(r);
     return saved < 0 ? saved : st;

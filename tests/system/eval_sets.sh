@@ -57,6 +57,8 @@ for name in bair bair-14; do
     [ -f "one/$name/table.md" ] || die "no table of $name"
     [ "$(grep -c '^model,' "one/$name/per_clip.csv")" = 6 ] || die "not 3 clips of 2 of $name"
 done
+grep -q '^not as published: 3 clips, published 256; K = 2, published 10; no FVD$' one.txt ||
+    die "the differences from the published protocol are not said"
 JOBS=2
 export JOBS
 run bair parts "$raw" two --clips 3 -K 2
