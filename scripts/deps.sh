@@ -8,7 +8,8 @@ set -eu
 
 packages="gcc libc6-dev cmake ninja-build pkg-config
     libavformat-dev libavcodec-dev libavutil-dev libswscale-dev
-    libdnnl-dev libcjson-dev libyaml-dev libzip-dev nettle-dev librandom123-dev"
+    libdnnl-dev libcjson-dev libyaml-dev libzip-dev nettle-dev librandom123-dev
+    libhdf5-dev liblzf-dev"
 # Any flavour of OpenBLAS will do; the OpenMP one shares its threads with us.
 openblas_flavours="libopenblas-openmp-dev libopenblas-pthread-dev libopenblas-serial-dev"
 openblas=libopenblas-openmp-dev

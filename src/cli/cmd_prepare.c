@@ -29,7 +29,8 @@ static const mcvdi_arg args[] = {
     { .name = "DATASET",
       .type = MCVDI_ARG_TEXT,
       .required = true,
-      .help = "bair, cityscapes, kth, ucf101 or videos; with --check the folder of a store",
+      .help = "bair, cityscapes, kth, ucf101, hdf5 (the authors' shards) or videos; with --check "
+              "the folder of a store",
       FIELD(dataset) },
     { .name = "SOURCE",
       .type = MCVDI_ARG_TEXT,

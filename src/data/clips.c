@@ -56,7 +56,10 @@ static mcvd_status list_clips(mcvdi_clips *c, const char *path)
     size_t num_short = 0;
     size_t longest = 0;
 
-    for (size_t i = 0; i < c->facts.num_clips; i += step) {
+    /* As published: n / step of them, rounded down. */
+    const size_t wanted = c->facts.num_clips < step ? 1 : c->facts.num_clips / step;
+
+    for (size_t i = 0; i / step < wanted; i += step) {
         mcvdi_clip_info info;
         const mcvd_status st = c->source->info(c->state, i, &info);
         if (st < 0)

@@ -22,13 +22,10 @@ typedef struct kind {
 /* The first kind that accepts a path opens it; "data.dataset" goes before where it accepts. A
  * store is told by its manifest. */
 static const kind kinds[] = {
-    { .source = &mcvdi_clip_source_store },
-    { .source = &mcvdi_clip_source_bair },
-    { .source = &mcvdi_clip_source_cityscapes },
-    { .source = &mcvdi_clip_source_ucf101 },
-    { .source = &mcvdi_clip_source_kth },
-    { .own = &mcvdi_dataset_smmnist },
-    { .own = &mcvdi_dataset_videos },
+    { .source = &mcvdi_clip_source_store },      { .source = &mcvdi_clip_source_bair },
+    { .source = &mcvdi_clip_source_cityscapes }, { .source = &mcvdi_clip_source_ucf101 },
+    { .source = &mcvdi_clip_source_kth },        { .source = &mcvdi_clip_source_hdf5 },
+    { .own = &mcvdi_dataset_smmnist },           { .own = &mcvdi_dataset_videos },
 };
 
 enum { NUM_KINDS = sizeof kinds / sizeof kinds[0], STORE = 0 };

@@ -39,6 +39,7 @@ static const known_set known_sets[] = {
     { "cityscapes", &mcvdi_clip_source_cityscapes, 128, 3 },
     { "kth", &mcvdi_clip_source_kth, 64, 1 },
     { "ucf101", &mcvdi_clip_source_ucf101, 64, 3 },
+    { "hdf5", &mcvdi_clip_source_hdf5, 64, 3 },
     { "videos", &mcvdi_clip_source_videos, 64, 3 },
 };
 
@@ -422,7 +423,7 @@ static cJSON *make_manifest(preparation *p)
     cJSON *m = cJSON_CreateObject();
 
     if (!m || !cJSON_AddNumberToObject(m, "format", MCVDI_STORE_FORMAT) ||
-        !cJSON_AddStringToObject(m, "dataset", p->set->kind->name) ||
+        !cJSON_AddStringToObject(m, "dataset", f->set ? f->set : p->set->kind->name) ||
         !cJSON_AddStringToObject(m, "source", p->config->source) ||
         !cJSON_AddNumberToObject(m, "height", (double)f->height) ||
         !cJSON_AddNumberToObject(m, "width", (double)f->width) ||

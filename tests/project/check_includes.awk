@@ -108,8 +108,11 @@ FNR == 1 {
     complain("only src/model/torch_zip*.c includes libzip")
 }
 /<nettle\// && FILENAME !~ /src\/core\/sha256\.c$/ { complain("only src/core/sha256.c includes nettle") }
+/<(hdf5|lzf)\.h>/ && FILENAME !~ /src\/data\/hdf5\.c$/ {
+    complain("only src/data/hdf5.c includes libhdf5 and liblzf")
+}
 /<Random123\// && area != "core" { complain("only src/core includes Random123") }
-/<(dnnl|cblas|lib(av|sw)|cjson|omp|zip|nettle|Random123)/ && public { complain("a public header includes a dependency") }
+/<(dnnl|cblas|lib(av|sw)|cjson|omp|zip|nettle|hdf5|lzf|Random123)/ && public { complain("a public header includes a dependency") }
 
 END {
     printf "%d files, %d wrong includes\n", files, failures

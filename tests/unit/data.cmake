@@ -4,3 +4,7 @@ mcvd_add_test(NAME unit_data_smmnist SOURCES unit/test_data_smmnist.c AREAS data
 mcvd_add_test(NAME unit_data_loader SOURCES unit/test_data_loader.c AREAS data video core)
 mcvd_add_test(NAME unit_data_videos SOURCES unit/test_data_videos.c AREAS data video core)
 mcvd_add_test(NAME unit_data_bair SOURCES unit/test_data_bair.c AREAS data video core)
+if(MCVD_HAVE_HDF5)
+    mcvd_add_test(NAME unit_data_hdf5 SOURCES unit/test_data_hdf5.c AREAS data video core)
+    target_link_libraries(unit_data_hdf5 PRIVATE PkgConfig::HDF5 PkgConfig::LZF)
+endif()
