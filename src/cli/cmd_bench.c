@@ -18,6 +18,7 @@
 #include <mcvd/trainer.h>
 #include <mcvd/version.h>
 
+#include "cli/bench_loader.h"
 #include "cli/fail.h"
 #include "cli/figures.h"
 #include "cli/parse.h"
@@ -37,6 +38,7 @@ typedef struct bench_args {
     int64_t warmup;
     int64_t steps;
     int64_t threads;
+    const char *data;
     bool no_reuse;
     bool json;
     mcvdi_arg_list sets;
@@ -56,23 +58,29 @@ static const mcvdi_arg args[] = {
     { .name = "--mode",
       .type = MCVDI_ARG_CHOICE,
       .value = "MODE",
-      .choices = "forward|train|sample",
+      .choices = "forward|train|sample|loader",
       .fallback = "forward",
-      .help = "one call of the network, one whole optimizer step, or one block of sampling",
+      .help = "one call of the network, one whole optimizer step, one block of sampling, or one "
+              "batch of training windows without a trainer",
       .offset = offsetof(bench_args, mode) },
+    { .name = "--data",
+      .type = MCVDI_ARG_TEXT,
+      .value = "PATH",
+      .help = "loader: what to read, as for `mcvd train`; default: moving digits",
+      .offset = offsetof(bench_args, data) },
     { .name = "--batch",
       .type = MCVDI_ARG_INT,
       .value = "N",
       .min = 1,
       .max = 65536,
-      .help = "samples at once; default: 1, training.batch_size for train",
+      .help = "samples at once; default: 1, training.batch_size for train and loader",
       .offset = offsetof(bench_args, batch) },
     { .name = "--runs",
       .type = MCVDI_ARG_INT,
       .value = "N",
       .min = 1,
       .max = MAX_RUNS,
-      .help = "timed runs; default: 10, 1 for sample",
+      .help = "timed runs; default: 10, 1 for sample, 100 for loader",
       .offset = offsetof(bench_args, runs) },
     { .name = "--warmup",
       .type = MCVDI_ARG_INT,
@@ -114,7 +122,8 @@ static const mcvdi_arg_table table = {
     sizeof args / sizeof args[0],
     "  mcvd bench --config configs/bair_big.json --mode forward --batch 1 --json\n"
     "  mcvd bench --config configs/smmnist_DDPM_big5.json --mode train --batch 4\n"
-    "  mcvd bench --config configs/bair_big.json --mode sample --steps 100",
+    "  mcvd bench --config configs/bair_big.json --mode sample --steps 100\n"
+    "  mcvd bench --config configs/bair_big.json --mode loader --data prepared/bair",
 };
 
 /* What is timed. */
@@ -492,6 +501,29 @@ static void report(const bench_job *job, const bench_args *a, const bench_times 
     mcvdi_figures_print(figures, sizeof figures / sizeof figures[0], a->json);
 }
 
+static mcvd_status bench_loader(const bench_args *a)
+{
+    char path[PATH_BYTES];
+    mcvd_config config;
+    mcvd_status st = MCVD_OK;
+
+    if (a->model)
+        return mcvdi_cli_fail(MCVD_E_USAGE, "--mode loader: needs --config instead of --model");
+    if (!a->config)
+        st = mcvdi_shared_path(path, sizeof path, "configs/mnist_general.json");
+    if (st >= 0)
+        st = mcvdi_settings_load(&config, a->config ? a->config : path, &a->sets, NULL);
+    if (st < 0)
+        return st;
+    if (a->batch)
+        config.training.batch_size = a->batch;
+    const mcvdi_bench_loader bench = { .config = &config,
+                                       .data = a->data,
+                                       .batches = a->runs ? (size_t)a->runs : 100,
+                                       .json = a->json };
+    return mcvdi_bench_loader_run(&bench);
+}
+
 mcvd_status mcvdi_cmd_bench(int argc, char **argv)
 {
     bench_args a = { 0 };
@@ -501,6 +533,10 @@ mcvd_status mcvdi_cmd_bench(int argc, char **argv)
 
     if (st != MCVD_OK)
         return st;
+    if (strcmp(a.mode, "loader") == 0)
+        return bench_loader(&a);
+    if (a.data)
+        return mcvdi_cli_fail(MCVD_E_USAGE, "--data belongs to --mode loader");
     st = set_up(&a, &job);
     if (st >= 0)
         st = measure(&job, &a, &times);

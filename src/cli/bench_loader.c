@@ -1,0 +1,73 @@
+#include "cli/bench_loader.h"
+
+#include <time.h>
+
+#include <mcvd/data.h>
+
+#include "cli/figures.h"
+#include "cli/shared.h"
+
+static double now_s(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* The first batch is not timed: files are opened and mapped for it. */
+static mcvd_status time_batches(mcvd_loader *loader, size_t batches, double *seconds)
+{
+    mcvd_batch batch;
+    mcvd_status st = mcvd_loader_next(loader, &batch);
+    const double start = now_s();
+
+    for (size_t i = 0; st >= 0 && i < batches; i++)
+        st = mcvd_loader_next(loader, &batch);
+    *seconds = now_s() - start;
+    return st;
+}
+
+static void report(const mcvdi_bench_loader *b, const mcvd_dataset *dataset, double seconds)
+{
+    const size_t batch = (size_t)b->config->training.batch_size;
+    const double windows = (double)(b->batches * batch) / seconds;
+    const double frames = windows * (double)mcvd_dataset_num_frames(dataset);
+    const mcvdi_figure figures[] = {
+        { "mode", MCVDI_FIGURE_TEXT, 0.0, "loader" },
+        { "data", MCVDI_FIGURE_TEXT, 0.0, mcvd_dataset_describe(dataset) },
+        { "batch", MCVDI_FIGURE_COUNT, (double)batch, NULL },
+        { "workers", MCVDI_FIGURE_COUNT, (double)b->config->data.num_workers, NULL },
+        { "runs", MCVDI_FIGURE_COUNT, (double)b->batches, NULL },
+        { "ms", MCVDI_FIGURE_NUMBER, 1e3 * seconds / (double)b->batches, NULL },
+        { "samples_per_s", MCVDI_FIGURE_NUMBER, windows, NULL },
+        { "frames_per_s", MCVDI_FIGURE_NUMBER, frames, NULL },
+    };
+
+    mcvdi_figures_print(figures, sizeof figures / sizeof figures[0], b->json);
+}
+
+mcvd_status mcvdi_bench_loader_run(const mcvdi_bench_loader *bench)
+{
+    mcvd_dataset_config dc = mcvd_dataset_config_default(&bench->config->data);
+    mcvd_dataset *dataset = NULL;
+    mcvd_loader *loader = NULL;
+    double seconds = 0.0;
+
+    dc.path = bench->data;
+    dc.num_digit_folders = mcvdi_digit_folders(&dc.digit_folders);
+    mcvd_status st = mcvd_dataset_open(&dataset, &dc);
+    if (st < 0)
+        return st;
+    mcvd_loader_config lc = mcvd_loader_config_default(dataset);
+    lc.batch_size = (size_t)bench->config->training.batch_size;
+    lc.actions = bench->config->model.action_dim > 0;
+    st = mcvd_loader_create(&loader, dataset, &lc);
+    if (st >= 0)
+        st = time_batches(loader, bench->batches, &seconds);
+    if (st >= 0)
+        report(bench, dataset, seconds);
+    mcvd_loader_free(&loader);
+    mcvd_dataset_free(&dataset);
+    return st;
+}
