@@ -215,7 +215,7 @@ def import_variants(folder, name):
     reverse(folder, "transposed", [golden[0], optimizer, 0, 7, transposed], config, ema)
     reverse(folder, "views", [golden[0], optimizer, 0, 7, one_storage(ema)], config, ema)
     reverse(folder, "high_step", [golden[0], optimizer, 2**31, 2**40, ema], config, ema)
-    reverse(folder, "old", [golden[0], optimizer, 0, 7, ema], config, ema, status=4,
+    reverse(folder, "old", [golden[0], optimizer, 0, 7, ema], config, ema,
             _use_new_zipfile_serialization=False)
     reverse(folder, "half", [golden[0], optimizer, 0, 7, half], config, ema, status=4)
     missing = dict(list(ema.items())[1:])

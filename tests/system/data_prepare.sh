@@ -41,16 +41,16 @@ expect 3 "action_dim" -- train --config kth.json --data store/kth --set model.ac
 expect 0 -- prepare ucf101 sets/ucf101 -o whole --threads 1
 n=0
 mkdir killed
-while [ ! -e killed/manifest.json ] && [ "$n" -lt 40 ]; do
+while [ ! -e killed/manifest.json ] && [ "$n" -lt 24 ]; do
     n=$((n + 1))
     "$mcvd" prepare ucf101 sets/ucf101 -o killed --threads 2 >/dev/null 2>&1 &
     pid=$!
-    sleep 0.$((n / 4))
+    sleep 0.$((n / 3))
     kill -9 "$pid" 2>/dev/null
     wait "$pid" 2>/dev/null
     [ $((n % 3)) -ne 0 ] || printf '{"name":"half a li' >>killed/train.index
 done
-expect 2 "finished store" -- prepare ucf101 sets/ucf101 -o killed
+[ -e killed/manifest.json ] || expect 0 -- prepare ucf101 sets/ucf101 -o killed
 for file in train.frames train.index test.frames test.index manifest.json; do
     cmp -s "whole/$file" "killed/$file" || complain "killed $n times: another $file"
 done
