@@ -12,3 +12,7 @@ target_compile_definitions(system_data_sets PRIVATE
 add_test(NAME system_data_prepare COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/system/data_prepare.sh
     $<TARGET_FILE:mcvd> ${PROJECT_SOURCE_DIR} $<TARGET_FILE:make_bair>)
 set_tests_properties(system_data_prepare PROPERTIES TIMEOUT 300)
+
+add_test(NAME system_data_fetch COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/system/data_fetch.sh
+    ${PROJECT_SOURCE_DIR} $<TARGET_FILE:make_bair>)
+set_tests_properties(system_data_fetch PROPERTIES SKIP_RETURN_CODE 77)

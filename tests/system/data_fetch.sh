@@ -1,0 +1,46 @@
+#!/bin/sh
+# data_fetch.sh SOURCE_FOLDER MAKE_BAIR: the fetch scripts against a mirror on disk: a broken-off download goes on,
+# what is there is kept, what changed is refused.
+set -u
+source=$1
+make_bair=$2
+command -v curl >/dev/null || { echo "skipped: no curl"; exit 77; }
+work=$(mktemp -d "${TMPDIR:-/tmp}/mcvd-test-XXXXXX") || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+failures=0
+
+complain() {
+    echo "FAILED: $1"
+    failures=$((failures + 1))
+}
+
+sh "$source/tests/support/make_datasets.sh" "$make_bair" sets bair || exit 1
+mkdir mirror
+tar -cf mirror/bair_robot_pushing_dataset_v0.tar -C sets/bair softmotion30_44k
+MCVD_FETCH_BASE=file://$work/mirror
+export MCVD_FETCH_BASE
+fetch=$source/datasets/bair/fetch.sh
+
+mkdir here
+head -c 100000 mirror/bair_robot_pushing_dataset_v0.tar >here/bair_robot_pushing_dataset_v0.tar.part
+sh "$fetch" here >out 2>err || complain "fetch: $(cat err)"
+cmp -s mirror/bair_robot_pushing_dataset_v0.tar here/bair_robot_pushing_dataset_v0.tar ||
+    complain "a download that went on is another file"
+[ "$(cat out)" = here/softmotion30_44k ] || complain "where it is: $(cat out)"
+cmp -s sets/bair/softmotion30_44k/test/traj_0_to_255.tfrecords here/softmotion30_44k/test/traj_0_to_255.tfrecords ||
+    complain "unpacked to something else"
+sh "$fetch" here >out 2>err || complain "again: $(cat err)"
+grep -q 'unchanged' err || complain "fetched twice"
+
+printf X | dd of=here/bair_robot_pushing_dataset_v0.tar bs=1 seek=5000 conv=notrunc 2>/dev/null
+sh "$fetch" here >out 2>err && complain "a changed file is taken"
+grep -q 'not what was downloaded first' err || complain "why it is refused: $(cat err)"
+MCVD_FETCH_BASE=file://$work/nowhere sh "$fetch" there >out 2>err && complain "a missing file is taken"
+grep -q 'cannot be fetched' err || complain "why it failed: $(cat err)"
+sh "$fetch" >out 2>err
+[ $? = 2 ] || complain "no folder"
+sh "$source/datasets/cityscapes/fetch.sh" here >out 2>err && complain "an empty Cityscapes is complete"
+grep -q 'train: 0 of 89250' out || complain "what is missing: $(cat out)"
+
+[ "$failures" = 0 ]
