@@ -442,8 +442,7 @@ static mcvd_status open_features(eval_run *r)
 {
     if (!wants_features(r))
         return MCVD_OK;
-    const mcvd_status st =
-        r->protocol.binarise || r->job.task == MCVD_TASK_GENERATE ? MCVD_OK : open_lpips(r);
+    const mcvd_status st = r->job.task == MCVD_TASK_GENERATE ? MCVD_OK : open_lpips(r);
     return st < 0 ? st : open_video_features(r);
 }
 

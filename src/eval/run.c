@@ -332,6 +332,16 @@ static mcvd_status check_options(const mcvd_eval_options *o)
     return MCVD_OK;
 }
 
+/* All trajectories of a clip, and the baselines, have the same true frames. */
+static mcvd_status remember_truth(const eval_run *r)
+{
+    enum { MOST = 64 };
+    const size_t frames = (size_t)r->protocol->frames;
+
+    return r->options->lpips ? mcvd_lpips_remember(r->options->lpips, frames < MOST ? frames : MOST)
+                             : MCVD_OK;
+}
+
 static mcvd_status set_up(eval_run *r)
 {
     mcvd_status st = mcvdi_eval_report_create(&r->report, r->protocol);
@@ -340,6 +350,8 @@ static mcvd_status set_up(eval_run *r)
         st = mcvdi_eval_report_add_features(r->report, r->options);
     if (st >= 0)
         st = create_scorer(r);
+    if (st >= 0)
+        st = remember_truth(r);
     if (st >= 0)
         st = allocate_buffers(r);
     if (st >= 0)
