@@ -48,7 +48,7 @@ while [ ! -e killed/manifest.json ] && [ "$n" -lt 24 ]; do
     sleep 0.$((n / 3))
     kill -9 "$pid" 2>/dev/null
     wait "$pid" 2>/dev/null
-    [ $((n % 3)) -ne 0 ] || printf '{"name":"half a li' >>killed/train.index
+    [ -e killed/manifest.json ] || [ $((n % 3)) -ne 0 ] || printf '{"name":"half a li' >>killed/train.index
 done
 [ -e killed/manifest.json ] || expect 0 -- prepare ucf101 sets/ucf101 -o killed
 for file in train.frames train.index test.frames test.index manifest.json; do
