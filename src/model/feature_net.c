@@ -15,11 +15,12 @@ mcvd_status mcvdi_feature_file_open(mcvd_safetensors **out, const char *path, co
     const char *found = mcvd_safetensors_metadata(*out, "mcvd_extractor");
     if (found && strcmp(found, name) == 0)
         return MCVD_OK;
-    mcvd_safetensors_close(out);
-    return mcvdi_fail(MCVD_E_MODEL,
-                      "%s: not the weights of %s: its metadata mcvd_extractor is %s; `mcvd import "
-                      "%s` makes such a file",
-                      path, name, found ? found : "missing", name);
+    (void)mcvdi_fail(MCVD_E_MODEL,
+                     "%s: not the weights of %s: its metadata mcvd_extractor is %s; `mcvd import "
+                     "%s` makes such a file",
+                     path, name, found ? found : "missing", name);
+    mcvd_safetensors_close(out); /* found is the file's */
+    return MCVD_E_MODEL;
 }
 
 mcvd_status mcvdi_feature_tensor(const mcvd_safetensors *file, const char *path, const char *name,
