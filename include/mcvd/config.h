@@ -41,6 +41,7 @@ typedef struct mcvd_data_config {
     double prob_mask_future;
     bool prob_mask_sync; /* one draw for both */
     bool random_flip;
+    double color_jitter;  /* largest hue shift of a training clip, in turns; RGB only */
     bool rescaled;        /* pixels in [-1, 1]; false is refused */
     bool logit_transform; /* refused when true */
     int64_t num_workers;
@@ -49,6 +50,11 @@ typedef struct mcvd_data_config {
     double test_fraction;           /* ours: the last part of every video is held out for testing */
     char resize[MCVD_CONFIG_TEXT];  /* ours: area | bicubic */
     char windows[MCVD_CONFIG_TEXT]; /* ours: all | reference: starts of windows in clips */
+    int64_t test_digits;            /* ours: test images that digits are drawn from; 0: all */
+    int64_t start_at;               /* ours: first frames of each clip that are left out */
+    char kth_clips[MCVD_CONFIG_TEXT];       /* ours: files | sequences */
+    int64_t ucf101_split;                   /* ours: 1, 2 or 3 */
+    char cityscapes_test[MCVD_CONFIG_TEXT]; /* ours: test | val */
 } mcvd_data_config;
 
 typedef struct mcvd_model_config {

@@ -20,7 +20,7 @@ typedef enum mcvd_rng_purpose {
     MCVD_RNG_INIT = 1,         /* initial weights: step = parameter number */
     MCVD_RNG_DATA_ORDER = 2,   /* which clip and which start a training sample is */
     MCVD_RNG_DATA_CLIP = 3,    /* synthesis of one clip (moving digits) */
-    MCVD_RNG_AUGMENT = 4,      /* flips */
+    MCVD_RNG_AUGMENT = 4,      /* flips, hue shifts */
     MCVD_RNG_MASK = 5,         /* Bernoulli masks of past and future */
     MCVD_RNG_TIMESTEP = 6,     /* training timesteps */
     MCVD_RNG_TRAIN_NOISE = 7,  /* training noise */

@@ -8,8 +8,9 @@
 #include "core/checked.h"
 #include "core/fileio.h"
 #include "data/clips.h"
+#include "data/hue.h"
 
-enum { DEFAULT_TEST_CLIPS = 256 };
+enum { DEFAULT_TEST_CLIPS = 256, HUE_WORD = 4 };
 
 static const size_t default_cache_bytes = (size_t)2 << 30;
 
@@ -225,13 +226,23 @@ void mcvdi_clip_flip(uint8_t *clip, size_t num_rows, size_t width, size_t channe
     }
 }
 
-/* One fair coin per training sample. */
-static bool wants_flip(const mcvd_dataset *ds, uint64_t index)
+/* Both look at one stream of the sample: the coin at its first word, the hue at its fifth. */
+static void augment(const mcvd_dataset *ds, uint64_t index, uint8_t *clip)
 {
-    return ds->config.split == MCVD_SPLIT_TRAIN && ds->facts.may_flip &&
-           ds->config.data.random_flip &&
-           mcvd_rng_below(mcvd_rng_key_make(ds->config.seed, MCVD_RNG_AUGMENT, index, 0), 0, 2) ==
-               1;
+    const mcvd_data_config *data = &ds->config.data;
+    const size_t side = (size_t)data->image_size;
+    const mcvd_rng_key key = mcvd_rng_key_make(ds->config.seed, MCVD_RNG_AUGMENT, index, 0);
+    float u = 0.0f;
+
+    if (ds->config.split != MCVD_SPLIT_TRAIN || !ds->facts.may_flip)
+        return;
+    if (data->random_flip && mcvd_rng_below(key, 0, 2) == 1)
+        mcvdi_clip_flip(clip, ds->config.num_frames * side, side, (size_t)data->channels);
+    if (data->color_jitter > 0.0 && data->channels == 3) {
+        mcvd_rng_uniform(key, HUE_WORD, &u, 1);
+        mcvdi_hue_shift(clip, ds->config.num_frames * side * side,
+                        (float)data->color_jitter * (2.0f * u - 1.0f));
+    }
 }
 
 static mcvd_status get_window(mcvd_dataset *ds, uint64_t index, uint8_t *clip, float *actions)
@@ -249,16 +260,13 @@ mcvd_status mcvd_dataset_window(mcvd_dataset *dataset, uint64_t index, uint8_t *
 mcvd_status mcvd_dataset_window_actions(mcvd_dataset *dataset, uint64_t index, uint8_t *clip,
                                         float *actions)
 {
-    const size_t side = (size_t)dataset->config.data.image_size;
-
     if (dataset->config.split == MCVD_SPLIT_TEST && index >= dataset->num_test_clips)
         return mcvdi_fail(MCVD_E_RANGE, "test clip %llu of %zu", (unsigned long long)index,
                           dataset->num_test_clips);
     if (actions && !dataset->facts.action_dim)
         return mcvdi_fail(MCVD_E_STATE, "%s: its frames have no actions", name_of(dataset->kind));
     const mcvd_status st = get_window(dataset, index, clip, actions);
-    if (st >= 0 && wants_flip(dataset, index))
-        mcvdi_clip_flip(clip, dataset->config.num_frames * side, side,
-                        (size_t)dataset->config.data.channels);
+    if (st >= 0)
+        augment(dataset, index, clip);
     return st;
 }

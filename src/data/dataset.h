@@ -13,7 +13,7 @@
 /* What a kind reports about itself when it is open. */
 typedef struct mcvdi_dataset_facts {
     uint64_t num_windows; /* distinct windows of the split, at least 1; UINT64_MAX: endless */
-    bool may_flip;        /* data.random_flip applies to it */
+    bool may_flip;        /* pictures: data.random_flip and color_jitter apply */
     size_t action_dim;    /* numbers per frame beside the picture */
     const char *set;      /* of which data set it is, where that is not the kind's name */
     char *describe;       /* one line, from core/alloc.h; the dataset frees it */

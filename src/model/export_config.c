@@ -53,7 +53,7 @@ typedef struct yaml_row {
 /* Sections and keys in the order of their bytes, capitals first. */
 static const yaml_row rows[] = {
     INT(data, channels),
-    FIXED(data, color_jitter, "0.0"),
+    REAL(data, color_jitter),
     TEXT(data, dataset),
     FIXED(data, gaussian_dequantization, "false"),
     INT(data, image_size),

@@ -24,6 +24,10 @@ static inline mcvd_data_config digits_config(void)
                               .prob_mask_future = 0.5,
                               .rescaled = true,
                               .num_digits = 2,
+                              .test_digits = 256,
+                              .ucf101_split = 3,
+                              .kth_clips = "files",
+                              .cityscapes_test = "test",
                               .frame_step = 1,
                               .test_fraction = 0.2,
                               .resize = "area" };

@@ -99,6 +99,10 @@ static void authors_values(void **state)
     assert_string_equal(c->sampling.denoise_label, "count");
 
     mcvd_config_default(c);
+    CHECK_OK(mcvd_config_read(c, MCVD_TEST_CONFIGS "/bair.json"));
+    CHECK_CLOSE(c->data.color_jitter, 0.2, 0.0);
+
+    mcvd_config_default(c);
     CHECK_OK(mcvd_config_read(c, MCVD_TEST_CONFIGS "/smmnist_DDPM_big5.json"));
     CHECK_EQ(c->data.num_frames_cond, 5);
     CHECK_EQ(c->model.ngf, 64);
@@ -147,11 +151,11 @@ static void authors_keys_are_known(void **state)
     CHECK_OK(mcvd_config_check(c));
     CHECK_EQ(warnings, 0);
     CHECK_EQ(notes, 1);
-    /* All in one line: training 4, sampling 14, the two sections, data 5, model 7. */
+    /* All in one line: training 4, sampling 14, the two sections, data 4, model 7. */
     size_t keys = 1;
     for (const char *at = strstr(last_line, ", "); at; at = strstr(at + 1, ", "))
         keys++;
-    CHECK_EQ(keys, 4 + 14 + 2 + 5 + 7);
+    CHECK_EQ(keys, 4 + 14 + 2 + 4 + 7);
     CHECK_TRUE(strstr(last_line, "training.anneal_power") && strstr(last_line, "model.gff"));
 }
 

@@ -342,6 +342,8 @@ static void test_yaml_values(void **state)
     }
     config.model.attn_resolutions.count = 0;
     CHECK_EQ(through_yaml(&config).model.attn_resolutions.count, 0);
+    config.data.color_jitter = 0.2;
+    CHECK_CLOSE(through_yaml(&config).data.color_jitter, 0.2, 0.0);
 }
 
 static void test_yaml_replacements(void **state)
