@@ -133,8 +133,8 @@ static const mcvdi_arg args[] = {
       .offset = offsetof(eval_args, force) },
     MCVDI_ARG_THREADS(eval_args),
     MCVDI_ARG_SET(eval_args,
-                  "change protocol.KEY, sampling.KEY, or data.num_digits, frame_step, resize, "
-                  "test_fraction"),
+                  "change protocol.KEY, sampling.KEY, or data.num_digits, test_digits, frame_step, "
+                  "resize, test_fraction, start_at, kth_clips, ucf101_split, cityscapes_test"),
 };
 
 static const mcvdi_arg_table table = {
@@ -242,8 +242,11 @@ static bool starts_with(const char *text, const char *start)
 
 static mcvd_status apply_sets(eval_run *r)
 {
-    static const char *const allowed[] = { "sampling.", "data.num_digits=", "data.frame_step=",
-                                           "data.resize=", "data.test_fraction=" };
+    static const char *const allowed[] = {
+        "sampling.",          "data.num_digits=",     "data.test_digits=", "data.frame_step=",
+        "data.resize=",       "data.test_fraction=",  "data.start_at=",    "data.kth_clips=",
+        "data.ucf101_split=", "data.cityscapes_test="
+    };
 
     snprintf(r->config.data.windows, sizeof r->config.data.windows, "%s", r->protocol.windows);
 
@@ -259,8 +262,8 @@ static mcvd_status apply_sets(eval_run *r)
             st = mcvd_config_set(&r->config, set);
         else
             return mcvdi_cli_fail(MCVD_E_USAGE,
-                                  "--set %s: eval takes protocol.*, sampling.*, data.num_digits, "
-                                  "data.frame_step, data.resize, data.test_fraction",
+                                  "--set %s: eval takes protocol.*, sampling.*, and the keys of "
+                                  "data.* that mcvd eval --help names",
                                   set);
         if (st < 0)
             return mcvdi_cli_fail(st, "--set %s: %s", set, mcvd_last_error());

@@ -1,11 +1,13 @@
 /*
  * Cityscapes sequences (Cordts et al. 2016): leftImg8bit_sequence/{train,val,test}/<city>/
  * <city>_<sequence>_<frame>_leftImg8bit.png, 30 frames in a row being one clip. Of each picture the
- * centre square is resized by Pillow's Lanczos. Testing takes the test folder.
+ * centre square is resized by Pillow's Lanczos. Testing takes the test folder, or val where
+ * data.cityscapes_test says so.
  */
-#include <stdio.h>
-#include <stdlib.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/alloc.h"
 #include "core/fileio.h"
@@ -196,8 +198,8 @@ static mcvd_status add_cities(cityscapes *c, const char *folder)
     size_t count = 0;
 
     if (!mcvdi_path_is_folder(folder))
-        return mcvdi_fail(MCVD_E_INPUT, "%s: no such folder: Cityscapes has %s/train and %s/test",
-                          folder, top_folder, top_folder);
+        return mcvdi_fail(MCVD_E_INPUT, "%s: no such folder: Cityscapes has %s/train, val and test",
+                          folder, top_folder);
     mcvd_status st = mcvdi_folder_names(&names, &count, folder);
     for (size_t i = 0; st >= 0 && i < count; i++) {
         char *city = mcvdi_sprintf("%s/%s", folder, names[i]);
@@ -234,7 +236,8 @@ static void release(void **state)
 
 static mcvd_status open_split(cityscapes *c, const mcvdi_clip_source_config *config)
 {
-    char *folder = split_folder(config->path, config->split == MCVD_SPLIT_TEST ? "test" : "train");
+    const char *tested = strcmp(config->data->cityscapes_test, "val") == 0 ? "val" : "test";
+    char *folder = split_folder(config->path, config->split == MCVD_SPLIT_TEST ? tested : "train");
 
     if (!folder)
         return no_memory();
@@ -281,7 +284,8 @@ static mcvd_status info(void *state, size_t clip, mcvdi_clip_info *info)
 
 typedef struct target {
     size_t size;
-    uint8_t *frame; /* where the next one goes */
+    uint8_t *frame;    /* where the next one goes */
+    int width, height; /* of the pictures before; 0: none */
 } target;
 
 /* The centre square of a picture, packed. */
@@ -295,17 +299,31 @@ static void cut_square(uint8_t *square, const mcvd_frame *f, size_t side)
                f->data + ((top + y) * (size_t)f->width + left) * CHANNELS, side * CHANNELS);
 }
 
+static mcvd_status same_size(target *t, const mcvd_frame *f)
+{
+    if (t->width && (f->width != t->width || f->height != t->height))
+        return mcvdi_fail(MCVD_E_DECODE, "a picture of %dx%d among those of %dx%d", f->width,
+                          f->height, t->width, t->height);
+    t->width = f->width;
+    t->height = f->height;
+    return MCVD_OK;
+}
+
 static mcvd_status convert(void *user, size_t i, const mcvd_frame *frame)
 {
-    const target *t = user;
+    target *t = user;
     const size_t side = (size_t)(frame->width < frame->height ? frame->width : frame->height);
     const mcvdi_pillow_shape shape = { side, side, t->size, t->size, CHANNELS };
     mcvdi_pillow *plan = NULL;
     mcvd_status st = mcvdi_pillow_create(&plan, MCVDI_PILLOW_LANCZOS, &shape);
 
     (void)i;
-    if (st < 0)
+    if (st >= 0)
+        st = same_size(t, frame);
+    if (st < 0) {
+        mcvdi_pillow_free(&plan);
         return st;
+    }
     uint8_t *square = mcvdi_malloc(side * side * CHANNELS);
     uint8_t *scratch = mcvdi_malloc(mcvdi_pillow_scratch_bytes(plan));
     if (square && scratch) {
@@ -320,6 +338,31 @@ static mcvd_status convert(void *user, size_t i, const mcvd_frame *frame)
     return st;
 }
 
+/* The reader goes by content, and a JPEG of that name would pass. */
+static mcvd_status check_png(const char *path)
+{
+    static const uint8_t signature[] = { 0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n' };
+    uint8_t head[sizeof signature] = { 0 };
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe does not wait */
+
+    if (fd < 0)
+        return mcvdi_fail(MCVD_E_INPUT, "%s: %s", path, strerror(errno));
+    const bool is_png = read(fd, head, sizeof head) == (ssize_t)sizeof head &&
+                        memcmp(head, signature, sizeof head) == 0;
+    close(fd);
+    return is_png ? MCVD_OK : mcvdi_fail(MCVD_E_FORMAT, "%s: not a PNG", path);
+}
+
+static mcvd_status read_picture(target *t, const char *path)
+{
+    mcvd_status st = check_png(path);
+
+    if (st < 0)
+        return st;
+    st = mcvdi_native_frames(path, 0, 1, convert, t);
+    return st < 0 && !strstr(mcvd_last_error(), path) ? mcvdi_fail_context(st, "%s", path) : st;
+}
+
 static mcvd_status read_clip(void *state, size_t clip, size_t first, size_t count, uint8_t *frames,
                              float *actions)
 {
@@ -328,22 +371,27 @@ static mcvd_status read_clip(void *state, size_t clip, size_t first, size_t coun
     const size_t bytes = c->image_size * c->image_size * CHANNELS;
     mcvd_status st = MCVD_OK;
 
+    target t = { .size = c->image_size };
+
     (void)actions;
     for (size_t f = 0; st >= 0 && f < count; f++) {
-        target t = { c->image_size, frames + f * bytes };
+        t.frame = frames + f * bytes;
         char *path = mcvdi_sprintf("%s/%s_%06zu%s", item->city_folder, item->stem,
                                    item->first_frame + first + f, suffix);
         if (!path)
             return no_memory();
-        st = mcvdi_native_frames(path, 0, 1, convert, &t);
+        st = read_picture(&t, path);
         mcvdi_free(path);
     }
     return st;
 }
 
+static const char *const options[] = { "cityscapes_test", NULL };
+
 const mcvdi_clip_source_kind mcvdi_clip_source_cityscapes = {
     .name = "Cityscapes",
-    .help = "leftImg8bit_sequence/{train,test}/<city>/*_leftImg8bit.png",
+    .help = "leftImg8bit_sequence/{train,val,test}/<city>/*_leftImg8bit.png",
+    .options = options,
     .accepts = accepts,
     .open = open_cityscapes,
     .free = release,

@@ -19,6 +19,7 @@ typedef struct mcvdi_clip_source_config {
     mcvd_split split;
     size_t image_size; /* height of the frames; width too, but for sets with a random crop */
     size_t channels;
+    const mcvd_data_config *data; /* the options that the kind names; NULL: any, of a store only */
 } mcvdi_clip_source_config;
 
 typedef struct mcvdi_clip_source_facts {
@@ -30,9 +31,9 @@ typedef struct mcvdi_clip_source_facts {
     size_t test_step;     /* the test set takes every n-th clip; 1 */
     size_t test_declared; /* M of the published index rule; 0: all clips */
     size_t action_dim;    /* numbers per frame beside the picture; 0: none */
-    bool may_flip;
-    const char *set; /* of which data set the clips are, where that is not the kind's name */
-    char *describe;  /* one line, from core/alloc.h; the owner of the facts frees it */
+    bool may_flip;        /* and change its hues */
+    const char *set;      /* of which data set the clips are, where that is not the kind's name */
+    char *describe;       /* one line, from core/alloc.h; the owner of the facts frees it */
 } mcvdi_clip_source_facts;
 
 typedef struct mcvdi_clip_info {
@@ -43,6 +44,7 @@ typedef struct mcvdi_clip_info {
 typedef struct mcvdi_clip_source_kind {
     const char *name; /* as data.dataset says it: "BAIR" */
     const char *help;
+    const char *const *options; /* keys of data.* that decide its clips, up to NULL; or NULL */
     /* Whether a path that exists is such a set, by its layout. */
     bool (*accepts)(const char *path);
     mcvd_status (*open)(void **state, mcvdi_clip_source_facts *facts,

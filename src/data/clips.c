@@ -3,7 +3,8 @@
  * data.windows: "all" takes every start 0 ... V - R of a clip of V frames for windows of R;
  * "reference" leaves out the last one where there are several, as the published scores do (so too
  * the last column of a random crop, and test items are mapped to clips by the published rule). Test
- * windows are a fixed list: their starts are drawn by a seed that never changes.
+ * windows are a fixed list: their starts are drawn by a seed that never changes. data.start_at
+ * leaves out the first frames of every clip before any of this.
  */
 #include "data/clips.h"
 
@@ -20,8 +21,8 @@
 enum { MAX_NAMED = 8, MAX_DRAWS = 64 };
 
 typedef struct clip_item {
-    size_t number; /* in the source */
-    size_t num_frames;
+    size_t number;     /* in the source */
+    size_t num_frames; /* without those skipped */
 } clip_item;
 
 struct mcvdi_clips {
@@ -36,6 +37,7 @@ struct mcvdi_clips {
     bool reference;
     uint64_t seed;
     size_t num_frames; /* R */
+    size_t skip;       /* first frames of a clip that no window touches */
     size_t image_size;
 };
 
@@ -45,7 +47,7 @@ static void warn_short(const mcvdi_clips *c, const mcvdi_clip_info *info, size_t
 {
     if (num_short <= MAX_NAMED)
         mcvdi_log(MCVD_LOG_WARNING, "%s: left out: %zu frames, a window needs %zu", info->name,
-                  info->num_frames, c->num_frames);
+                  info->num_frames, c->num_frames + c->skip);
 }
 
 /* The clips of the split that hold a window; the test split takes every test_step-th. */
@@ -66,18 +68,19 @@ static mcvd_status list_clips(mcvdi_clips *c, const char *path)
             return st;
         if (info.num_frames > longest)
             longest = info.num_frames;
-        if (info.num_frames < c->num_frames)
+        if (info.num_frames < c->num_frames + c->skip)
             warn_short(c, &info, ++num_short);
         else
-            c->items[c->count++] = (clip_item) { i, info.num_frames };
+            c->items[c->count++] = (clip_item) { i, info.num_frames - c->skip };
     }
     if (num_short > MAX_NAMED)
         mcvdi_log(MCVD_LOG_WARNING, "%s: %zu clips left out, shorter than a window of %zu frames",
-                  path, num_short, c->num_frames);
+                  path, num_short, c->num_frames + c->skip);
     if (c->count == 0)
-        return mcvdi_fail(
-            MCVD_E_INPUT, "%s: a window needs %zu frames, the longest of %zu %s clips has %zu",
-            path, c->num_frames, c->facts.num_clips, is_test ? "test" : "training", longest);
+        return mcvdi_fail(MCVD_E_INPUT,
+                          "%s: a window needs %zu frames, the longest of %zu %s clips has %zu",
+                          path, c->num_frames + c->skip, c->facts.num_clips,
+                          is_test ? "test" : "training", longest);
     return MCVD_OK;
 }
 
@@ -120,7 +123,8 @@ static mcvd_status fill(mcvdi_clips *c, mcvdi_dataset_facts *facts,
     const mcvdi_clip_source_config sc = { .path = config->path,
                                           .split = config->split,
                                           .image_size = (size_t)config->data.image_size,
-                                          .channels = (size_t)config->data.channels };
+                                          .channels = (size_t)config->data.channels,
+                                          .data = &config->data };
 
     mcvd_status st = c->source->open(&c->state, &c->facts, &sc);
     if (st >= 0)
@@ -159,6 +163,7 @@ mcvd_status mcvdi_clips_open(mcvdi_clips **out, mcvdi_dataset_facts *facts,
     c->reference = strcmp(config->data.windows, "reference") == 0;
     c->seed = config->seed;
     c->num_frames = config->num_frames;
+    c->skip = config->data.start_at > 0 ? (size_t)config->data.start_at : 0;
     c->image_size = (size_t)config->data.image_size;
     const mcvd_status st = fill(c, facts, config);
     if (st < 0)
@@ -193,9 +198,9 @@ size_t mcvdi_clips_index(size_t item, size_t declared, size_t num_clips)
 
 /* What a window is. */
 typedef struct choice {
-    size_t item; /* of c->items */
-    size_t start;
-    size_t left; /* first column */
+    size_t item;  /* of c->items */
+    size_t start; /* among the frames that are not skipped */
+    size_t left;  /* first column */
 } choice;
 
 /* Three draws per attempt: clip, start, column. */
@@ -248,7 +253,7 @@ static mcvd_status read_wide(const mcvdi_clips *c, const choice *w, uint8_t *out
     if (!wide)
         return mcvdi_fail(MCVD_E_NOMEM, "a window of %zu rows", rows);
     const mcvd_status st =
-        c->source->read(c->state, number, w->start, c->num_frames, wide, actions);
+        c->source->read(c->state, number, c->skip + w->start, c->num_frames, wide, actions);
     if (st >= 0)
         crop(c, wide, w->left, out);
     mcvdi_free(wide);
@@ -263,8 +268,8 @@ static mcvd_status read_window(const mcvdi_clips *c, const choice *w, uint8_t *o
     if (c->facts.width > c->image_size)
         st = read_wide(c, w, out, actions);
     else
-        st = c->source->read(c->state, c->items[w->item].number, w->start, c->num_frames, out,
-                             actions);
+        st = c->source->read(c->state, c->items[w->item].number, c->skip + w->start, c->num_frames,
+                             out, actions);
     if (st >= 0)
         return st;
     (void)c->source->info(c->state, c->items[w->item].number, &info);

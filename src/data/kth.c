@@ -1,7 +1,8 @@
 /*
  * KTH actions (Schuldt et al. 2004): files person<PP>_<action>_d<S>_uncomp.avi, 160 x 120, in one
  * folder per action or all in one. Persons 1 to 20 are for training, 21 to 25 for testing; clips
- * are ordered by person, then by path. Frames become gray and are resized as OpenCV does it,
+ * are ordered by person, then by path. A clip is a whole file, or with data.kth_clips = sequences a
+ * stretch of one that 00sequences.txt lists. Frames become gray and are resized as OpenCV does it,
  * without regard to their aspect ratio.
  */
 #include <ctype.h>
@@ -10,15 +11,21 @@
 
 #include "core/alloc.h"
 #include "core/fileio.h"
+#include "core/log.h"
 #include "data/file_clips.h"
+#include "data/kth_sequences.h"
 #include "data/native_frames.h"
 #include "data/resample_opencv.h"
 
 enum { LAST_TRAINING_PERSON = 20, NUM_PERSONS = 25, MAX_DEPTH = 2 };
 
+static const char list_name[] = "00sequences.txt";
+
 typedef struct kth {
     mcvdi_file_clips clips;
     size_t image_size;
+    bool listed; /* clips are those of `sequences` */
+    mcvdi_kth_sequences sequences;
 } kth;
 
 /* The person of a file's name; 0: none of KTH's. */
@@ -76,10 +83,30 @@ static bool accepts(const char *path)
 
 typedef struct collection {
     kth *k;
-    mcvd_split split;
     int person; /* the one to be collected */
     size_t skip;
 } collection;
+
+/* Every stretch of a film is a clip. */
+static mcvd_status add_listed(const collection *c, const char *folder, const char *name)
+{
+    const mcvdi_kth_sequences *list = &c->k->sequences;
+    mcvdi_kth_film *film = mcvdi_kth_sequences_find(list, name);
+    mcvd_status st = MCVD_OK;
+
+    if (!film) {
+        mcvdi_log(MCVD_LOG_WARNING, "%s/%s: left out: %s does not list it", folder, name,
+                  list_name);
+        return MCVD_OK;
+    }
+    film->found = true;
+    for (size_t i = 0; st >= 0 && i < film->num_stretches; i++) {
+        const mcvdi_kth_stretch *s = &list->stretches[film->first_stretch + i];
+        st = mcvdi_file_clips_add_stretch(&c->k->clips, mcvdi_sprintf("%s/%s", folder, name),
+                                          c->skip, s->first, s->count);
+    }
+    return st;
+}
 
 static mcvd_status collect(void *user, const char *folder, const char *name)
 {
@@ -87,23 +114,60 @@ static mcvd_status collect(void *user, const char *folder, const char *name)
 
     if (person_of(name) != c->person)
         return MCVD_OK;
+    if (c->k->listed)
+        return add_listed(c, folder, name);
     return mcvdi_file_clips_add(&c->k->clips, mcvdi_sprintf("%s/%s", folder, name), c->skip);
+}
+
+/* The list lies in the folder of the films, above it, or in the public folder raw. */
+static mcvd_status read_list(kth *k, const char *path)
+{
+    static const char *const places[] = { "", "raw/", "../" };
+
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        char *list = mcvdi_sprintf("%s/%s%s", path, places[i], list_name);
+        if (!list)
+            return mcvdi_fail(MCVD_E_NOMEM, "KTH: a path");
+        const bool there = mcvdi_path_exists(list);
+        const mcvd_status st = there ? mcvdi_kth_sequences_read(&k->sequences, list) : MCVD_OK;
+        mcvdi_free(list);
+        if (there)
+            return st;
+    }
+    return mcvdi_fail(MCVD_E_CONFIG, "%s: data.kth_clips = sequences needs the list %s there", path,
+                      list_name);
+}
+
+/* What the list promises and the folder does not have. */
+static void warn_absent(const kth *k, int first_person, int last_person)
+{
+    for (size_t i = 0; i < k->sequences.num_films; i++) {
+        const mcvdi_kth_film *f = &k->sequences.films[i];
+        const int person = 10 * (f->name[6] - '0') + f->name[7] - '0';
+        if (!f->found && f->num_stretches && person >= first_person && person <= last_person)
+            mcvdi_log(MCVD_LOG_WARNING, "%s lists %s, whose film is not there", list_name, f->name);
+    }
 }
 
 static mcvd_status collect_split(kth *k, const mcvdi_clip_source_config *config)
 {
     const bool test = config->split == MCVD_SPLIT_TEST;
+    const int first = test ? LAST_TRAINING_PERSON + 1 : 1;
     const int last = test ? NUM_PERSONS : LAST_TRAINING_PERSON;
-    collection c = { k, config->split, test ? LAST_TRAINING_PERSON + 1 : 1,
-                     strlen(config->path) + 1 };
+    collection c = { k, first, strlen(config->path) + 1 };
     mcvd_status st = MCVD_OK;
 
+    k->listed = strcmp(config->data->kth_clips, "sequences") == 0;
+    if (k->listed)
+        st = read_list(k, config->path);
     for (; st >= 0 && c.person <= last; c.person++)
         st = visit(config->path, MAX_DEPTH, collect, &c);
     if (st >= 0 && k->clips.count == 0)
         st = mcvdi_fail(MCVD_E_INPUT,
                         "%s: no clip of persons %d to %d (person%02d_..._d1_uncomp.avi)",
-                        config->path, test ? LAST_TRAINING_PERSON + 1 : 1, last, last);
+                        config->path, first, last, last);
+    if (st >= 0)
+        warn_absent(k, first, last);
     return st;
 }
 
@@ -114,6 +178,7 @@ static void release(void **state)
     kth *k = *state;
 
     mcvdi_file_clips_release(&k->clips);
+    mcvdi_kth_sequences_release(&k->sequences);
     mcvdi_free(k);
     *state = NULL;
 }
@@ -139,7 +204,8 @@ static mcvd_status open_kth(void **state, mcvdi_clip_source_facts *facts,
                                          .test_declared = 256,
                                          .may_flip = true };
     if (st >= 0) {
-        facts->describe = mcvdi_sprintf("KTH: %zu clips of %s", k->clips.count, config->path);
+        facts->describe = mcvdi_sprintf("KTH: %zu %s of %s", k->clips.count,
+                                        k->listed ? "sequences" : "clips", config->path);
         st = facts->describe ? MCVD_OK : mcvdi_fail(MCVD_E_NOMEM, "KTH: a description");
     }
     if (st < 0)
@@ -179,15 +245,19 @@ static mcvd_status read_clip(void *state, size_t clip, size_t first, size_t coun
                              float *actions)
 {
     const kth *k = state;
+    const mcvdi_file_clip *c = &k->clips.items[clip];
     target t = { k->image_size, frames };
 
     (void)actions;
-    return mcvdi_native_frames(k->clips.items[clip].path, first, count, convert, &t);
+    return mcvdi_native_frames(c->path, c->first + first, count, convert, &t);
 }
+
+static const char *const options[] = { "kth_clips", NULL };
 
 const mcvdi_clip_source_kind mcvdi_clip_source_kth = {
     .name = "KTH",
     .help = "actions, folders of person<PP>_<action>_d<S>_uncomp.avi",
+    .options = options,
     .accepts = accepts,
     .open = open_kth,
     .free = release,

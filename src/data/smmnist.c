@@ -18,13 +18,7 @@
 #include "data/idx.h"
 #include "data/resample_pillow.h"
 
-enum {
-    MIN_SIDE = 16,
-    MAX_SIDE = 256,
-    MAX_DIGITS = 16,
-    TEST_DIGITS = 256, /* the published test set uses the first 256 test images only */
-    SPEED_PER_SIDE = 16
-};
+enum { MIN_SIDE = 16, MAX_SIDE = 256, MAX_DIGITS = 16, SPEED_PER_SIDE = 16 };
 
 static const uint64_t test_seed = 0; /* one test set for everybody */
 static const char train_file[] = "train-images-idx3-ubyte";
@@ -192,8 +186,8 @@ static mcvd_status read_digits(smmnist *s, mcvdi_dataset_facts *facts,
     if (st < 0)
         return st;
     s->num_images = s->images.count;
-    if (is_test && s->num_images > TEST_DIGITS)
-        s->num_images = TEST_DIGITS;
+    if (is_test && config->data.test_digits > 0 && s->num_images > (size_t)config->data.test_digits)
+        s->num_images = (size_t)config->data.test_digits;
     facts->describe =
         mcvdi_sprintf("%zu moving digits, %s split: %zu images of %s%s", s->num_digits,
                       is_test ? "test" : "training", s->num_images, folder,

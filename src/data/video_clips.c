@@ -13,10 +13,9 @@ typedef struct video_clips {
     mcvdi_video_list list;
     mcvd_video_reader_config reader;
     size_t frame_bytes;
+    double test_fraction;
     bool test;
 } video_clips;
-
-static const double test_fraction = 0.2;
 
 static bool accepts(const char *path)
 {
@@ -44,9 +43,15 @@ static mcvd_status open_videos(void **state, mcvdi_clip_source_facts *facts,
     v->reader = mcvd_video_reader_config_default();
     v->reader.width = v->reader.height = (int)config->image_size;
     v->reader.channels = (int)config->channels;
+    v->reader.frame_step = (int)config->data->frame_step;
+    v->reader.resize =
+        strcmp(config->data->resize, "bicubic") == 0 ? MCVD_RESIZE_BICUBIC : MCVD_RESIZE_AREA;
+    v->test_fraction = config->data->test_fraction;
     v->frame_bytes = config->image_size * config->image_size * config->channels;
     v->test = config->split == MCVD_SPLIT_TEST;
     mcvd_status st = mcvdi_video_list_create(&v->list, config->path);
+    if (st >= 0 && v->test && v->test_fraction <= 0.0)
+        st = mcvdi_fail(MCVD_E_INPUT, "data.test_fraction = 0 holds nothing out");
     *facts = (mcvdi_clip_source_facts) { .num_clips = v->list.count,
                                          .height = config->image_size,
                                          .width = config->image_size,
@@ -63,9 +68,19 @@ static mcvd_status open_videos(void **state, mcvdi_clip_source_facts *facts,
 }
 
 /* Frames of the whole video that belong to the test split. */
-static size_t num_test(size_t frames)
+static size_t num_test(const video_clips *v, size_t frames)
 {
-    return (size_t)(test_fraction * (double)frames + 0.5);
+    return (size_t)(v->test_fraction * (double)frames + 0.5);
+}
+
+/* Of the whole video, those between the steps left out. */
+static mcvd_status count_frames(const video_clips *v, size_t clip, size_t *frames)
+{
+    const size_t step = (size_t)v->reader.frame_step;
+    const mcvd_status st = mcvd_video_count_frames(v->list.paths[clip], frames);
+
+    *frames = (*frames + step - 1) / step;
+    return st;
 }
 
 static mcvd_status info(void *state, size_t clip, mcvdi_clip_info *info)
@@ -74,10 +89,10 @@ static mcvd_status info(void *state, size_t clip, mcvdi_clip_info *info)
     size_t frames = 0;
 
     *info = (mcvdi_clip_info) { v->list.paths[clip], 0 };
-    const mcvd_status st = mcvd_video_count_frames(v->list.paths[clip], &frames);
+    const mcvd_status st = count_frames(v, clip, &frames);
     if (st < 0)
         return st;
-    info->num_frames = v->test ? num_test(frames) : frames - num_test(frames);
+    info->num_frames = v->test ? num_test(v, frames) : frames - num_test(v, frames);
     return MCVD_OK;
 }
 
@@ -103,11 +118,11 @@ static mcvd_status read_clip(void *state, size_t clip, size_t first, size_t coun
     size_t whole = 0;
 
     (void)actions;
-    mcvd_status st = v->test ? mcvd_video_count_frames(v->list.paths[clip], &whole) : MCVD_OK;
+    mcvd_status st = v->test ? count_frames(v, clip, &whole) : MCVD_OK;
     if (st >= 0)
         st = mcvd_video_reader_open(&reader, v->list.paths[clip], &v->reader);
     if (st >= 0 && v->test)
-        first += whole - num_test(whole);
+        first += whole - num_test(v, whole);
     if (st >= 0 && first)
         st = mcvd_video_reader_seek(reader, (int64_t)first);
     if (st >= 0)
@@ -116,9 +131,12 @@ static mcvd_status read_clip(void *state, size_t clip, size_t first, size_t coun
     return st;
 }
 
+static const char *const options[] = { "test_fraction", "frame_step", "resize", NULL };
+
 const mcvdi_clip_source_kind mcvdi_clip_source_videos = {
     .name = "VIDEOS",
     .help = "videos, or folders of pictures; the last fifth of each is for testing",
+    .options = options,
     .accepts = accepts,
     .open = open_videos,
     .free = release,

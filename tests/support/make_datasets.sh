@@ -29,6 +29,17 @@ make_kth_set() {
             film "$1/raw/$action/person${person}_${action}_d1_uncomp.avi" 160x120 55 "${person#0}"
         done
     done
+    {
+        printf 'The actions are performed by 25 persons.\r\n\r\nTest: person22, 02, 03\r\n'
+        printf 'person01_boxing_d1\t\tframes\t1-20, 21-45\r\n'
+        printf 'person02_boxing_d1\t\tframes\t5-30\r\n'
+        printf 'person03_boxing_d1\t\tframes\t1-9\r\n'
+        printf 'person13_boxing_d1\t\t*missing*\r\n'
+        printf 'person21_boxing_d1\t\tframes\t1-30, 31-60\r\n'
+        printf 'person21_walking_d1\t\tframes\t10-40\r\n'
+        printf 'person22_boxing_d1\t\tframes\t60-70, 2-31\r\n'
+        printf 'person22_walking_d1\t\tframes\t1-55'
+    } >"$1/raw/00sequences.txt"
 }
 
 make_ucf101_set() {
@@ -51,10 +62,15 @@ make_ucf101_set() {
         fi
         echo "$name" >>"$1/ucfTrainTestlist/testlist03.txt"
     done
+    # Split 2: the other way round, with the marks and ends of line of another system, and one file gone.
+    printf '\357\273\277Archery\\v_Archery_g03_c01.avi 3\r\nArchery\\v_Archery_g03_c02.avi 3\r\n' \
+        >"$1/ucfTrainTestlist/trainlist02.txt"
+    printf 'Archery/v_Archery_g01_c01.avi\r\n\r\nArchery/v_Archery_g09_c01.avi\r\nArchery/v_Archery_g02_c01.avi\r\n' \
+        >"$1/ucfTrainTestlist/testlist02.txt"
 }
 
 make_cityscapes_set() {
-    for split in train test; do
+    for split in train val test; do
         city=$1/leftImg8bit_sequence/$split/aachen
         mkdir -p "$city"
         ffmpeg -v error -y -f lavfi -i testsrc2=size=256x128:rate=17 -frames:v 60 "$city/frame-%03d.png"
@@ -64,6 +80,8 @@ make_cityscapes_set() {
             n=$((n + 1))
         done
     done
+    mv "$1/leftImg8bit_sequence/val/aachen" "$1/leftImg8bit_sequence/val/ulm"
+    rm "$1"/leftImg8bit_sequence/val/ulm/aachen_000001_*
 }
 
 make_videos_set() {
@@ -79,6 +97,11 @@ damage() {
     make_cityscapes_set "$out/cityscapes-damaged"
     echo 'no picture' >"$out/cityscapes-damaged/leftImg8bit_sequence/test/aachen/aachen_000001_000007_leftImg8bit.png"
     rm "$out/cityscapes-damaged/leftImg8bit_sequence/train/aachen/aachen_000000_000011_leftImg8bit.png"
+    ulm=$out/cityscapes-damaged/leftImg8bit_sequence/val/ulm
+    ffmpeg -v error -y -i "$ulm/aachen_000000_000003_leftImg8bit.png" "$out/three.jpg"
+    mv "$out/three.jpg" "$ulm/aachen_000000_000003_leftImg8bit.png"
+    ffmpeg -v error -y -i "$ulm/aachen_000000_000005_leftImg8bit.png" -vf scale=200:100 "$out/five.png"
+    mv "$out/five.png" "$ulm/aachen_000000_000005_leftImg8bit.png"
     make_kth_set "$out/kth-damaged"
     film "$out/kth-damaged/raw/boxing/person01_boxing_d2_uncomp.avi" 160x120 4 3
     echo 'no video' >"$out/kth-damaged/raw/boxing/person02_boxing_d3_uncomp.avi"

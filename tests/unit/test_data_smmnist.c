@@ -255,6 +255,51 @@ static void test_digits_from_a_folder(void **state)
     CHECK_EQ(rmdir(folder), 0);
 }
 
+/* The brightest pixel of the first 256 test clips. */
+static int brightest(const char *folder, int64_t test_digits)
+{
+    static uint8_t clip[FRAMES * 64 * 64];
+    mcvd_data_config data = digits_config();
+    int most = 0;
+
+    data.num_digits = 1;
+    data.test_digits = test_digits;
+    mcvd_dataset_config config = mcvd_dataset_config_default(&data);
+    config.path = folder;
+    config.split = MCVD_SPLIT_TEST;
+    config.num_frames = FRAMES;
+    mcvd_dataset *dataset = NULL;
+    CHECK_OK(mcvd_dataset_open(&dataset, &config));
+    for (uint64_t i = 0; i < mcvd_dataset_num_test_clips(dataset); i++) {
+        CHECK_OK(mcvd_dataset_window(dataset, i, clip));
+        for (size_t k = 0; k < sizeof clip; k++)
+            most = clip[k] > most ? clip[k] : most;
+    }
+    mcvd_dataset_free(&dataset);
+    return most;
+}
+
+/* Test images 0 .. 255 have level 10, 256 .. 399 level 200, the last one 250. */
+static void test_which_digits_are_tested(void **state)
+{
+    enum { IMAGES = 400, HEAD = 16 };
+    static uint8_t file[HEAD + 4 * IMAGES] = { 0, 0, 8, 3, 0, 0, 1, 144, 0, 0, 0, 2, 0, 0, 0, 2 };
+    char folder[256];
+
+    (void)state;
+    for (size_t i = 0; i < IMAGES; i++)
+        memset(file + HEAD + 4 * i, i < 256 ? 10 : i < IMAGES - 1 ? 200 : 250, 4);
+    make_folder(folder, sizeof folder);
+    write_file(folder, "t10k-images-idx3-ubyte", file, sizeof file);
+    CHECK_EQ(brightest(folder, 256), 10);
+    CHECK_EQ(brightest(folder, 5), 10);
+    CHECK_EQ(brightest(folder, IMAGES - 1), 200);
+    CHECK_TRUE(brightest(folder, 0) >= 200);
+    CHECK_EQ(brightest(folder, 0), brightest(folder, 100000));
+    remove_file(folder, "t10k-images-idx3-ubyte");
+    CHECK_EQ(rmdir(folder), 0);
+}
+
 static void test_every_allocation_may_fail(void **state)
 {
     const uint64_t live = mcvdi_alloc_stats_get().live;
@@ -289,6 +334,7 @@ int main(void)
         cmocka_unit_test(test_other_sizes),
         cmocka_unit_test(test_refuses_what_does_not_fit),
         cmocka_unit_test(test_digits_from_a_folder),
+        cmocka_unit_test(test_which_digits_are_tested),
         cmocka_unit_test(test_every_allocation_may_fail),
     };
 
