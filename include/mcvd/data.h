@@ -58,7 +58,8 @@ MCVD_API mcvd_dataset_config mcvd_dataset_config_default(const mcvd_data_config 
  *                        every video shorter than a window (what was needed and what was found)
  *         MCVD_E_FORMAT  a damaged MNIST file
  *         MCVD_E_DECODE  a damaged video
- *         MCVD_E_CONFIG  data.channels or data.image_size do not fit the source
+ *         MCVD_E_CONFIG  data.channels or data.image_size do not fit the source, or a store was
+ *                        prepared with other options (see mcvd_prepare_has_option)
  *         MCVD_E_NOMEM
  */
 MCVD_API mcvd_status mcvd_dataset_open(mcvd_dataset **out, const mcvd_dataset_config *config);
@@ -89,10 +90,11 @@ MCVD_API size_t mcvd_dataset_num_test_clips(const mcvd_dataset *dataset);
  * Window `index` of the split.
  *
  * Training: sample number `index` of an endless random sequence, a function of (seed, index) alone;
- * flipped left-right by a fair coin when data.random_flip is set (videos only).
+ * flipped left-right by a fair coin when data.random_flip is set, the hues of RGB frames shifted by
+ * one draw when data.color_jitter is (pictures only, not digits).
  * Test: clip `index` of the fixed test set, index < num_test_clips; the same for every seed.
- * Digits: drawn from the first 256 test images, as the published scores are. Videos: starts spread
- * evenly over the test part, in order.
+ * Digits: drawn from the first data.test_digits test images, 256 as the published scores are.
+ * Videos: starts spread evenly over the test part, in order.
  *
  * @param clip  [num_frames, H, W, C]  output, 0..255, overwritten (contents unspecified on failure)
  * @return MCVD_OK

@@ -9,8 +9,12 @@
 
 #include "cli/fail.h"
 #include "cli/parse.h"
+#include "cli/path.h"
 #include "cli/progress.h"
+#include "cli/settings.h"
 #include "cli/signals.h"
+
+enum { PATH_BYTES = 4096, KEY_BYTES = 64 };
 
 typedef struct prepare_args {
     const char *dataset;
@@ -21,6 +25,7 @@ typedef struct prepare_args {
     int64_t threads;
     bool check;
     bool force;
+    mcvdi_arg_list sets;
 } prepare_args;
 
 #define FIELD(field) .offset = offsetof(prepare_args, field)
@@ -40,7 +45,7 @@ static const mcvdi_arg args[] = {
       .short_name = "-o",
       .type = MCVDI_ARG_TEXT,
       .value = "DIR",
-      .help = "the store: frames, index, manifest",
+      .help = "the store: frames, index, manifest; default: SOURCE.store",
       FIELD(out) },
     { .name = "--size",
       .type = MCVDI_ARG_INT,
@@ -56,6 +61,12 @@ static const mcvdi_arg args[] = {
       .max = 3,
       .help = "videos: 1 gray or 3 RGB, default 3; the other sets have their own",
       FIELD(channels) },
+    { .name = "--set",
+      .type = MCVDI_ARG_LIST,
+      .value = "data.KEY=VALUE",
+      .help = "what the set is cut into: kth: kth_clips; ucf101: ucf101_split; cityscapes: "
+              "cityscapes_test; videos: test_fraction (default 0.2), frame_step, resize",
+      FIELD(sets) },
     { .name = "--check",
       .type = MCVDI_ARG_FLAG,
       .help = "compare every clip of a store with its checksum",
@@ -71,11 +82,14 @@ static const mcvdi_arg_table table = {
     "prepare",
     "Decode and resize a data set once, as published, into files that training and evaluation map\n"
     "into memory: --data DIR. Stopped or killed, the same command goes on where it was. Damaged\n"
-    "clips are named and left out.",
+    "clips are named and left out. What --set said is in the manifest, and who reads the store has "
+    "to\n"
+    "say the same.",
     args,
     sizeof args / sizeof args[0],
     "  mcvd prepare bair softmotion30_44k -o prepared/bair\n"
     "  mcvd prepare cityscapes leftImg8bit_sequence --size 64 -o prepared/cityscapes64\n"
+    "  mcvd prepare ucf101 UCF101 --set data.ucf101_split=1 -o prepared/ucf101-1\n"
     "  mcvd prepare --check prepared/bair",
 };
 
@@ -123,7 +137,7 @@ static mcvd_status check(const prepare_args *a)
 {
     mcvd_prepare_result result;
 
-    if (a->source || a->out)
+    if (a->source || a->out || a->sets.count)
         return mcvdi_cli_fail(MCVD_E_USAGE, "prepare --check takes the store's folder alone");
     const mcvd_status st = mcvd_prepare_check(a->dataset, &result);
     if (st >= 0)
@@ -131,7 +145,45 @@ static mcvd_status check(const prepare_args *a)
     return st;
 }
 
-static mcvd_status prepare(const prepare_args *a)
+/* --set of the keys that the set has. */
+static mcvd_status apply_sets(mcvd_config *config, const prepare_args *a)
+{
+    static const char section[] = "data.";
+
+    mcvd_config_default(config);
+    config->data = mcvd_prepare_data_default();
+    for (int i = 0; i < a->sets.count; i++) {
+        const char *set = a->sets.values[i];
+        const bool data = strncmp(set, section, sizeof section - 1) == 0;
+        const char *key = data ? set + sizeof section - 1 : "";
+        char name[KEY_BYTES];
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(key, "="), key);
+        if (!mcvd_prepare_has_option(a->dataset, name))
+            return mcvdi_cli_fail(MCVD_E_USAGE,
+                                  "--set %s: %s has no such option to prepare; see mcvd prepare "
+                                  "--help",
+                                  set, a->dataset);
+    }
+    return mcvdi_settings_apply(config, &a->sets, NULL);
+}
+
+/* SOURCE.store, where the scripts of eval/ look for it; also for "SOURCE/". */
+static mcvd_status default_folder(char *folder, size_t bytes, const char *source)
+{
+    size_t length = strlen(source);
+
+    while (length > 1 && source[length - 1] == '/')
+        length--;
+    const char *last = source + length;
+    while (last > source && last[-1] != '/')
+        last--;
+    const size_t name = (size_t)(source + length - last);
+    if (name == 0 || strncmp(last, "..", name) == 0)
+        return mcvdi_cli_fail(MCVD_E_USAGE, "prepare: where the store of %s goes: -o DIR", source);
+    return mcvdi_path(folder, bytes, "%.*s.store", (int)length, source);
+}
+
+static mcvd_status prepare(const prepare_args *a, const mcvd_data_config *data)
 {
     view v = { .started = false };
     mcvd_prepare_result result;
@@ -140,6 +192,7 @@ static mcvd_status prepare(const prepare_args *a)
                                          .folder = a->out,
                                          .image_size = (size_t)a->size,
                                          .channels = (size_t)a->channels,
+                                         .data = data,
                                          .force = a->force,
                                          .threads = (int)a->threads,
                                          .progress = on_clip,
@@ -159,6 +212,21 @@ static mcvd_status prepare(const prepare_args *a)
     return MCVD_OK;
 }
 
+static mcvd_status prepare_source(prepare_args *a)
+{
+    char folder[PATH_BYTES];
+    mcvd_config config;
+    mcvd_status st = MCVD_OK;
+
+    if (!a->out) {
+        st = default_folder(folder, sizeof folder, a->source);
+        a->out = folder;
+    }
+    if (st >= 0)
+        st = apply_sets(&config, a);
+    return st < 0 ? st : prepare(a, &config.data);
+}
+
 mcvd_status mcvdi_cmd_prepare(int argc, char **argv)
 {
     prepare_args a = { 0 };
@@ -168,7 +236,7 @@ mcvd_status mcvdi_cmd_prepare(int argc, char **argv)
         return st;
     if (a.check)
         return check(&a);
-    if (!a.source || !a.out)
-        return mcvdi_cli_fail(MCVD_E_USAGE, "prepare: expected DATASET SOURCE -o DIR");
-    return prepare(&a);
+    if (!a.source)
+        return mcvdi_cli_fail(MCVD_E_USAGE, "prepare: expected DATASET SOURCE");
+    return prepare_source(&a);
 }

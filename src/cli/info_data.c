@@ -4,8 +4,10 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <mcvd/data.h>
+#include <mcvd/prepare.h>
 #include <mcvd/video.h>
 
 #include "cli/fail.h"
@@ -44,7 +46,25 @@ mcvd_status mcvdi_info_video(mcvdi_info_answer *to)
     return st;
 }
 
-/* Sets and stores have frames of their own, gray or RGB: the first shape that fits opens them. */
+/* A store says what to ask for. */
+static mcvd_status open_store(mcvd_dataset **dataset, const char *path)
+{
+    mcvd_config config;
+
+    mcvd_config_default(&config);
+    mcvd_status st = mcvd_prepare_settings(path, &config.data);
+    for (int split = MCVD_SPLIT_TRAIN; split <= MCVD_SPLIT_TEST; split++) {
+        mcvd_dataset_config dc = mcvd_dataset_config_default(&config.data);
+        dc.path = path;
+        dc.split = (mcvd_split)split;
+        dc.num_frames = 1;
+        if (split == MCVD_SPLIT_TRAIN ? st >= 0 : st == MCVD_E_INPUT) /* no training split */
+            st = mcvd_dataset_open(dataset, &dc);
+    }
+    return st;
+}
+
+/* Sets have frames of their own, gray or RGB: the first shape that fits opens them. */
 static mcvd_status open_dataset(mcvd_dataset **dataset, const char *path)
 {
     static const int64_t shapes[][2] = { { 64, 1 }, { 64, 3 }, { 128, 3 }, { 32, 3 }, { 32, 1 } };
@@ -65,13 +85,16 @@ static mcvd_status open_dataset(mcvd_dataset **dataset, const char *path)
 
 mcvd_status mcvdi_info_dataset(mcvdi_info_answer *to)
 {
+    const char *path = to->args->path;
+    const char *kind = mcvd_dataset_kind_of(path);
     mcvd_dataset *dataset = NULL;
-    mcvd_status st = open_dataset(&dataset, to->args->path);
+    mcvd_status st = kind && strcmp(kind, "STORE") == 0 ? open_store(&dataset, path)
+                                                        : open_dataset(&dataset, path);
 
     if (st < 0)
         return st;
     mcvdi_info_text(to, "kind", "data set");
-    mcvdi_info_text(to, "folder", to->args->path);
+    mcvdi_info_text(to, "folder", path);
     mcvdi_info_text(to, "dataset", mcvd_dataset_name(dataset));
     mcvdi_info_text(to, "content", mcvd_dataset_describe(dataset));
     st = mcvdi_info_finish(to, NULL);

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <mcvd/threads.h>
@@ -22,11 +21,15 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "core/sha256.h"
+#include "data/prepare_folder.h"
+#include "data/prepare_resume.h"
+#include "data/set_options.h"
 #include "data/store.h"
 
-enum { NUM_SPLITS = 2, MAX_THREADS = 64, MESSAGE_BYTES = 512, MAX_SETTINGS = 1 << 16 };
+enum { NUM_SPLITS = 2, MAX_THREADS = 64, MESSAGE_BYTES = 512 };
 
 static const size_t max_clip_bytes = (size_t)8 << 30;
+static const double default_test_fraction = 0.2; /* of videos */
 
 typedef struct known_set {
     const char *name;
@@ -45,13 +48,22 @@ static const known_set known_sets[] = {
 
 enum { NUM_SETS = sizeof known_sets / sizeof *known_sets };
 
+static const known_set *find_set(const char *name)
+{
+    for (size_t i = 0; i < NUM_SETS; i++)
+        if (strcasecmp(known_sets[i].name, name) == 0)
+            return &known_sets[i];
+    return NULL;
+}
+
 typedef struct preparation {
     const mcvd_prepare_config *config;
     const known_set *set;
     size_t image_size, channels;
-    int lock;
+    mcvd_data_config data;
+    mcvdi_prepare_folder folder;
     mcvd_prepare_result *result;
-    cJSON *splits; /* of the manifest */
+    cJSON *options, *splits; /* of the manifest */
     mcvdi_clip_source_facts facts;
 } preparation;
 
@@ -59,6 +71,25 @@ void mcvd_prepare_list(mcvd_dataset_list_fn fn, void *user)
 {
     for (size_t i = 0; i < NUM_SETS; i++)
         fn(user, known_sets[i].name, known_sets[i].kind->help);
+}
+
+mcvd_data_config mcvd_prepare_data_default(void)
+{
+    mcvd_config config;
+
+    mcvd_config_default(&config);
+    config.data.test_fraction = default_test_fraction;
+    return config.data;
+}
+
+bool mcvd_prepare_has_option(const char *dataset, const char *key)
+{
+    const known_set *set = find_set(dataset);
+    bool found = false;
+
+    for (const char *const *o = set ? set->kind->options : NULL; o && *o; o++)
+        found = found || strcmp(*o, key) == 0;
+    return found;
 }
 
 static mcvd_status no_memory(void)
@@ -79,14 +110,19 @@ typedef struct split_files {
 } split_files;
 
 static mcvd_status open_output(output *o, const preparation *p, const char *split,
-                               const char *extension, uint64_t bytes)
+                               const char *extension)
 {
-    o->fd = -1;
     o->path = mcvdi_sprintf("%s/%s.%s", p->config->folder, split, extension);
     if (!o->path)
         return no_memory();
-    o->fd = open(o->path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-    if (o->fd < 0 || ftruncate(o->fd, (off_t)bytes) != 0 || lseek(o->fd, 0, SEEK_END) < 0)
+    o->fd = open(o->path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    return o->fd >= 0 ? MCVD_OK : mcvdi_fail(MCVD_E_IO, "%s: %s", o->path, strerror(errno));
+}
+
+/* What follows is written behind `bytes`. */
+static mcvd_status cut_output(const output *o, uint64_t bytes)
+{
+    if (ftruncate(o->fd, (off_t)bytes) != 0 || lseek(o->fd, 0, SEEK_END) < 0)
         return mcvdi_fail(MCVD_E_IO, "%s: %s", o->path, strerror(errno));
     return MCVD_OK;
 }
@@ -132,6 +168,23 @@ static void free_slot(slot *s)
     memset(s, 0, sizeof *s);
 }
 
+/* Of a clip without frames: what its first one fails with. */
+static mcvd_status why_empty(const preparation *p, void *state, size_t clip)
+{
+    const mcvdi_clip_source_facts *f = &p->facts;
+    uint8_t *frame = mcvdi_malloc(f->height * f->width * f->channels);
+    float *actions = f->action_dim ? mcvdi_calloc(f->action_dim, sizeof *actions) : NULL;
+    mcvd_status st = no_memory();
+
+    if (frame && (actions || !f->action_dim))
+        st = p->set->kind->read(state, clip, 0, 1, frame, actions);
+    if (st >= 0)
+        st = mcvdi_fail(MCVD_E_DECODE, "it has no frames");
+    mcvdi_free(frame);
+    mcvdi_free(actions);
+    return st;
+}
+
 static mcvd_status read_clip(const preparation *p, void *state, size_t clip, slot *s)
 {
     const mcvdi_clip_source_kind *kind = p->set->kind;
@@ -147,7 +200,7 @@ static mcvd_status read_clip(const preparation *p, void *state, size_t clip, slo
         return st;
     s->num_frames = info.num_frames;
     if (info.num_frames == 0)
-        return mcvdi_fail(MCVD_E_DECODE, "no frame of it can be read");
+        return why_empty(p, state, clip);
     if (!mcvdi_mul_size(&bytes, info.num_frames, f->height * f->width * f->channels) ||
         bytes > max_clip_bytes)
         return mcvdi_fail(MCVD_E_FORMAT, "%zu frames are too many for a clip", info.num_frames);
@@ -226,10 +279,12 @@ static mcvd_status take_slot(preparation *p, mcvd_split split, const split_files
     return put_line(&files->index, s, s->message, 0);
 }
 
-static mcvd_status take_clips(preparation *p, mcvd_split split, void *state, size_t done,
+/* Those that are not there yet. */
+static mcvd_status take_clips(preparation *p, mcvd_split split, void *state,
                               const split_files *files)
 {
     const size_t total = p->facts.num_clips;
+    size_t done = p->result->clips[split] + p->result->skipped[split];
     const int wanted = p->config->threads > 0 ? p->config->threads : mcvd_num_threads();
     const size_t side_by_side = wanted > MAX_THREADS ? MAX_THREADS : (size_t)wanted;
     slot slots[MAX_THREADS] = { { 0 } };
@@ -281,33 +336,54 @@ static mcvd_status add_split(preparation *p, mcvd_split split, const split_files
     return MCVD_OK;
 }
 
-/* What is there already, counted; the files cut to it. */
-static mcvd_status resume_split(preparation *p, mcvd_split split, split_files *files, size_t *done)
+static mcvd_status open_files(const preparation *p, mcvd_split split, split_files *files)
+{
+    const char *name = mcvdi_store_split(split);
+    mcvd_status st = open_output(&files->index, p, name, "index");
+
+    if (st >= 0)
+        st = open_output(&files->frames, p, name, "frames");
+    if (st >= 0 && p->facts.action_dim)
+        st = open_output(&files->actions, p, name, "actions");
+    return st;
+}
+
+static mcvd_status cut_files(const preparation *p, const split_files *files,
+                             const mcvdi_store_index *index)
 {
     const mcvdi_clip_source_facts *f = &p->facts;
-    const char *name = mcvdi_store_split(split);
-    char *path = mcvdi_sprintf("%s/%s.index", p->config->folder, name);
-    mcvdi_store_index index;
-    mcvd_status st = path ? mcvdi_store_index_read(&index, path) : no_memory();
+    mcvd_status st = cut_output(&files->index, index->bytes);
 
-    mcvdi_free(path);
+    if (st >= 0)
+        st = cut_output(&files->frames, index->num_frames * f->height * f->width * f->channels);
+    if (st >= 0 && f->action_dim)
+        st = cut_output(&files->actions, index->num_frames * f->action_dim * sizeof(float));
+    return st;
+}
+
+/* What is there already, counted; the files cut to it. */
+static mcvd_status resume_split(preparation *p, mcvd_split split, void *state,
+                                const split_files *files)
+{
+    mcvdi_store_index index;
+    const mcvdi_prepare_found found = { .folder = p->config->folder,
+                                        .index = &index,
+                                        .frames = files->frames.fd,
+                                        .actions = files->actions.fd,
+                                        .kind = p->set->kind,
+                                        .state = state,
+                                        .facts = &p->facts };
+
+    mcvd_status st = mcvdi_store_index_read(&index, files->index.path);
     if (st < 0)
         return st;
-    *done = index.count;
+    st = mcvdi_prepare_keep(&found);
+    if (st >= 0)
+        st = cut_files(p, files, &index);
     p->result->clips[split] = index.count - index.num_skipped;
     p->result->skipped[split] = index.num_skipped;
     p->result->frames[split] = index.num_frames;
     p->result->found += index.count;
-    st = open_output(&files->index, p, name, "index", index.bytes);
-    if (st >= 0)
-        st = open_output(&files->frames, p, name, "frames",
-                         index.num_frames * f->height * f->width * f->channels);
-    if (st >= 0 && f->action_dim)
-        st = open_output(&files->actions, p, name, "actions",
-                         index.num_frames * f->action_dim * sizeof(float));
-    if (st >= 0 && index.count > f->num_clips)
-        st = mcvdi_fail(MCVD_E_EXISTS, "%s: its index has more clips than the source",
-                        p->config->folder);
     mcvdi_store_index_release(&index);
     return st;
 }
@@ -315,11 +391,12 @@ static mcvd_status resume_split(preparation *p, mcvd_split split, split_files *f
 static mcvd_status prepare_split(preparation *p, mcvd_split split, void *state)
 {
     split_files files = { { NULL, -1 }, { NULL, -1 }, { NULL, -1 } };
-    size_t done = 0;
 
-    mcvd_status st = resume_split(p, split, &files, &done);
+    mcvd_status st = open_files(p, split, &files);
     if (st >= 0)
-        st = take_clips(p, split, state, done, &files);
+        st = resume_split(p, split, state, &files);
+    if (st >= 0)
+        st = take_clips(p, split, state, &files);
     if (st >= 0 && p->result->clips[split] > 0)
         st = add_split(p, split, &files);
     close_output(&files.frames);
@@ -328,93 +405,29 @@ static mcvd_status prepare_split(preparation *p, mcvd_split split, void *state)
     return st;
 }
 
-/* ---- The folder -------------------------------------------------------------------------- */
+/* ---- Settings and manifest --------------------------------------------------------------- */
 
-static mcvd_status lock_folder(preparation *p)
-{
-    char *path = mcvdi_sprintf("%s/lock", p->config->folder);
-
-    if (!path)
-        return no_memory();
-    p->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    mcvd_status st = MCVD_OK;
-    if (p->lock < 0)
-        st = mcvdi_fail(MCVD_E_IO, "%s: %s", path, strerror(errno));
-    else if (flock(p->lock, LOCK_EX | LOCK_NB) != 0)
-        st = mcvdi_fail(MCVD_E_STATE, "%s: another process prepares there", p->config->folder);
-    mcvdi_free(path);
-    return st;
-}
-
-static mcvd_status remove_file(const preparation *p, const char *name)
-{
-    char *path = mcvdi_sprintf("%s/%s", p->config->folder, name);
-    mcvd_status st = path ? MCVD_OK : no_memory();
-
-    if (st >= 0 && unlink(path) != 0 && errno != ENOENT)
-        st = mcvdi_fail(MCVD_E_IO, "%s: %s", path, strerror(errno));
-    mcvdi_free(path);
-    return st;
-}
-
-static mcvd_status clear_folder(const preparation *p)
-{
-    static const char *const names[] = { "manifest.json", "settings.json", "train.frames",
-                                         "train.actions", "train.index",   "test.frames",
-                                         "test.actions",  "test.index" };
-    mcvd_status st = MCVD_OK;
-
-    for (size_t i = 0; st >= 0 && i < sizeof names / sizeof *names; i++)
-        st = remove_file(p, names[i]);
-    return st;
-}
-
+/* One line that tells what is prepared; NULL out of memory. */
 static char *describe_settings(const preparation *p)
 {
-    return mcvdi_sprintf("{\"dataset\":\"%s\",\"image_size\":%zu,\"channels\":%zu}\n", p->set->name,
-                         p->image_size, p->channels);
+    char *options = cJSON_PrintUnformatted(p->options);
+    char *text = options ? mcvdi_sprintf("{\"dataset\":\"%s\",\"image_size\":%zu,\"channels\":%zu,"
+                                         "\"options\":%s}\n",
+                                         p->set->name, p->image_size, p->channels, options)
+                         : NULL;
+
+    cJSON_free(options);
+    return text;
 }
 
-/* An unfinished store of the same settings goes on; anything else is refused. */
-static mcvd_status check_settings(const preparation *p)
+/* The object takes the item over. */
+static bool give(cJSON *object, const char *name, cJSON **item)
 {
-    char *path = mcvdi_sprintf("%s/settings.json", p->config->folder);
-    char *wanted = describe_settings(p);
-    char *there = NULL;
-    size_t bytes = 0;
-    mcvd_status st = path && wanted ? MCVD_OK : no_memory();
+    const bool given = cJSON_AddItemToObject(object, name, *item);
 
-    if (st >= 0 && mcvdi_path_exists(path)) {
-        st = mcvdi_file_read(&there, &bytes, path, MAX_SETTINGS);
-        if (st >= 0 && strcmp(there, wanted) != 0)
-            st = mcvdi_fail(MCVD_E_EXISTS, "%s: was begun with other settings: %.200s",
-                            p->config->folder, there);
-    } else if (st >= 0) {
-        st = mcvdi_file_write(path, wanted, strlen(wanted), false);
-    }
-    mcvdi_free(there);
-    mcvdi_free(wanted);
-    mcvdi_free(path);
-    return st;
-}
-
-static mcvd_status open_folder(preparation *p)
-{
-    mcvd_status st = mcvdi_make_folders(p->config->folder);
-
-    if (st >= 0)
-        st = lock_folder(p);
-    if (st >= 0 && p->config->force)
-        st = clear_folder(p);
-    if (st < 0)
-        return st;
-    char *manifest = mcvdi_sprintf("%s/manifest.json", p->config->folder);
-    if (!manifest)
-        st = no_memory();
-    else if (mcvdi_path_exists(manifest))
-        st = mcvdi_fail(MCVD_E_EXISTS, "%s: holds a finished store", p->config->folder);
-    mcvdi_free(manifest);
-    return st < 0 ? st : check_settings(p);
+    if (given)
+        *item = NULL;
+    return given;
 }
 
 static cJSON *make_manifest(preparation *p)
@@ -434,11 +447,10 @@ static cJSON *make_manifest(preparation *p)
         !cJSON_AddNumberToObject(m, "test_declared", (double)f->test_declared) ||
         !cJSON_AddBoolToObject(m, "may_flip", f->may_flip) ||
         !cJSON_AddStringToObject(m, "code", "mcvd " MCVD_VERSION) ||
-        !cJSON_AddItemToObject(m, "splits", p->splits)) {
+        !give(m, "options", &p->options) || !give(m, "splits", &p->splits)) {
         cJSON_Delete(m);
         return NULL;
     }
-    p->splits = NULL;
     return m;
 }
 
@@ -457,18 +469,24 @@ static mcvd_status write_manifest(preparation *p)
 
 /* ---- The whole --------------------------------------------------------------------------- */
 
-static const known_set *find_set(const char *name)
+/* Both splits of a store have frames of one shape. */
+static mcvd_status check_shape(const preparation *p, const mcvdi_clip_source_facts *f)
 {
-    for (size_t i = 0; i < NUM_SETS; i++)
-        if (strcasecmp(known_sets[i].name, name) == 0)
-            return &known_sets[i];
-    return NULL;
+    const mcvdi_clip_source_facts *g = &p->facts;
+
+    if (!g->height || (g->height == f->height && g->width == f->width &&
+                       g->channels == f->channels && g->action_dim == f->action_dim))
+        return MCVD_OK;
+    return mcvdi_fail(
+        MCVD_E_FORMAT, "%s: frames of %zux%zux%zu for training and of %zux%zux%zu for testing",
+        p->config->source, g->width, g->height, g->channels, f->width, f->height, f->channels);
 }
 
 /* A missing split is said; *there tells. */
 static mcvd_status do_split(preparation *p, mcvd_split split, bool *there)
 {
-    const mcvdi_clip_source_config sc = { p->config->source, split, p->image_size, p->channels };
+    const mcvdi_clip_source_config sc = { p->config->source, split, p->image_size, p->channels,
+                                          &p->data };
     mcvdi_clip_source_facts facts;
     void *state = NULL;
 
@@ -480,8 +498,10 @@ static mcvd_status do_split(preparation *p, mcvd_split split, bool *there)
     }
     if (st < 0)
         return st;
+    st = check_shape(p, &facts);
     p->facts = facts;
-    st = prepare_split(p, split, state);
+    if (st >= 0)
+        st = prepare_split(p, split, state);
     p->set->kind->free(&state);
     mcvdi_free(facts.describe);
     p->facts.describe = NULL;
@@ -505,32 +525,59 @@ static mcvd_status do_splits(preparation *p)
     return st;
 }
 
+static mcvd_status find_source(preparation *p)
+{
+    const mcvd_prepare_config *c = p->config;
+
+    p->set = find_set(c->dataset);
+    if (!p->set)
+        return mcvdi_fail(MCVD_E_USAGE, "no data set '%s' to prepare%s", c->dataset,
+                          strcasecmp(c->dataset, "smmnist") == 0
+                              ? ": moving digits are drawn when they are needed"
+                              : "");
+    if (!mcvdi_path_exists(c->source))
+        return mcvdi_fail(MCVD_E_INPUT, "%s: no such file or folder", c->source);
+    if (!p->set->kind->accepts(c->source))
+        return mcvdi_fail(MCVD_E_INPUT, "%s: not %s: expected %s", c->source, p->set->name,
+                          p->set->kind->help);
+    p->image_size = c->image_size ? c->image_size : p->set->image_size;
+    p->channels = c->channels ? c->channels : p->set->channels;
+    p->data = c->data ? *c->data : mcvd_prepare_data_default();
+    return MCVD_OK;
+}
+
+static mcvd_status open_folder(preparation *p)
+{
+    p->splits = cJSON_CreateObject();
+    mcvd_status st =
+        p->splits ? mcvdi_set_options(&p->options, p->set->kind->options, &p->data) : no_memory();
+    char *settings = st >= 0 ? describe_settings(p) : NULL;
+
+    if (st >= 0)
+        st = settings ? mcvdi_prepare_folder_open(&p->folder, p->config->folder, settings,
+                                                  p->config->force)
+                      : no_memory();
+    mcvdi_free(settings);
+    return st;
+}
+
 mcvd_status mcvd_prepare(const mcvd_prepare_config *config, mcvd_prepare_result *result)
 {
-    preparation p = { .config = config, .lock = -1, .result = result };
+    preparation p = { .config = config, .folder = { .lock = -1 }, .result = result };
 
     memset(result, 0, sizeof *result);
-    p.set = find_set(config->dataset);
-    if (!p.set)
-        return mcvdi_fail(MCVD_E_USAGE, "no data set '%s' to prepare", config->dataset);
-    if (!mcvdi_path_exists(config->source))
-        return mcvdi_fail(MCVD_E_INPUT, "%s: no such file or folder", config->source);
-    if (!p.set->kind->accepts(config->source))
-        return mcvdi_fail(MCVD_E_INPUT, "%s: not %s: expected %s", config->source, p.set->name,
-                          p.set->kind->help);
-    p.image_size = config->image_size ? config->image_size : p.set->image_size;
-    p.channels = config->channels ? config->channels : p.set->channels;
-    p.splits = cJSON_CreateObject();
-    mcvd_status st = p.splits ? open_folder(&p) : no_memory();
+    mcvd_status st = find_source(&p);
+    if (st >= 0)
+        st = open_folder(&p);
     if (st >= 0)
         st = do_splits(&p);
     result->bytes =
         (result->frames[0] + result->frames[1]) * p.facts.height * p.facts.width * p.facts.channels;
     if (st >= 0)
         st = write_manifest(&p);
+    cJSON_Delete(p.options);
     cJSON_Delete(p.splits);
-    if (p.lock >= 0)
-        close(p.lock);
+    mcvdi_prepare_folder_close(&p.folder);
     return st;
 }
 
@@ -539,7 +586,7 @@ mcvd_status mcvd_prepare(const mcvd_prepare_config *config, mcvd_prepare_result 
 static mcvd_status check_split(const char *folder, mcvd_split split, mcvd_prepare_result *result)
 {
     const mcvdi_clip_source_kind *kind = &mcvdi_clip_source_store;
-    const mcvdi_clip_source_config sc = { folder, split, 0, 0 };
+    const mcvdi_clip_source_config sc = { .path = folder, .split = split };
     mcvdi_clip_source_facts facts;
     void *state = NULL;
 
@@ -552,12 +599,13 @@ static mcvd_status check_split(const char *folder, mcvd_split split, mcvd_prepar
     for (size_t i = 0; st >= 0 && i < facts.num_clips; i++) {
         mcvdi_clip_info info;
         st = kind->info(state, i, &info);
-        if (st >= 0)
+        result->skipped[split] += !info.num_frames;
+        result->clips[split] += info.num_frames > 0;
+        result->frames[split] += info.num_frames;
+        if (st >= 0 && info.num_frames)
             st = kind->read(state, i, 0, 1, frame, NULL); /* checks the whole clip */
         if (st < 0)
             st = mcvdi_fail_context(st, "%s", info.name);
-        result->clips[split]++;
-        result->frames[split] += info.num_frames;
     }
     result->bytes += result->frames[split] * facts.height * facts.width * facts.channels;
     mcvdi_free(frame);

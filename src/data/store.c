@@ -10,12 +10,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <mcvd/prepare.h>
+
 #include "core/alloc.h"
 #include "core/checked.h"
 #include "core/crc32c.h"
 #include "core/fileio.h"
 #include "core/json.h"
 #include "core/sha256.h"
+#include "data/set_options.h"
 
 enum { NAME_BYTES = 64 };
 
@@ -28,9 +31,7 @@ typedef struct store {
     char *path;
     char set[NAME_BYTES];
     mcvdi_store_index index;
-    size_t *stored; /* clips of the index that are there */
-    size_t count;
-    atomic_bool *checked; /* [count] */
+    atomic_bool *checked; /* of each clip of the index */
     mapping frames, actions;
     size_t frame_bytes;
     size_t action_dim;
@@ -170,18 +171,6 @@ static mcvd_status map_split(store *s, const char *split)
     return st;
 }
 
-static mcvd_status list_stored(store *s)
-{
-    s->stored = mcvdi_calloc(s->index.count, sizeof *s->stored);
-    s->checked = mcvdi_calloc(s->index.count, sizeof *s->checked);
-    if (!s->stored || !s->checked)
-        return mcvdi_fail(MCVD_E_NOMEM, "%s: a list of %zu clips", s->path, s->index.count);
-    for (size_t i = 0; i < s->index.count; i++)
-        if (!s->index.clips[i].skipped)
-            s->stored[s->count++] = i;
-    return MCVD_OK;
-}
-
 static void release(void **state)
 {
     store *s = *state;
@@ -191,7 +180,6 @@ static void release(void **state)
     if (s->actions.data)
         munmap((void *)(uintptr_t)s->actions.data, s->actions.bytes);
     mcvdi_store_index_release(&s->index);
-    mcvdi_free(s->stored);
     mcvdi_free(s->checked);
     mcvdi_free(s->path);
     mcvdi_free(s);
@@ -209,7 +197,12 @@ static mcvd_status open_split(store *s, const cJSON *json, const char *split)
     mcvdi_free(path);
     if (st >= 0)
         st = map_split(s, split);
-    return st < 0 ? st : list_stored(s);
+    if (st < 0)
+        return st;
+    s->checked = mcvdi_calloc(s->index.count, sizeof *s->checked);
+    return s->checked
+               ? MCVD_OK
+               : mcvdi_fail(MCVD_E_NOMEM, "%s: a list of %zu clips", s->path, s->index.count);
 }
 
 static mcvd_status open_parts(store *s, mcvdi_clip_source_facts *facts,
@@ -224,6 +217,9 @@ static mcvd_status open_parts(store *s, mcvdi_clip_source_facts *facts,
     mcvdi_free(path);
     if (st >= 0) {
         st = read_facts(s, json, facts);
+        if (st >= 0 && config->data)
+            st = mcvdi_set_options_agree(cJSON_GetObjectItemCaseSensitive(json, "options"),
+                                         config->data);
         if (st < 0)
             st = mcvdi_fail_context(st, "%s", config->path);
     }
@@ -244,9 +240,9 @@ static mcvd_status open_store(void **state, mcvdi_clip_source_facts *facts,
         return mcvdi_fail(MCVD_E_NOMEM, "a store: %zu bytes", sizeof *s);
     mcvd_status st = open_parts(s, facts, config);
     if (st >= 0) {
-        facts->num_clips = s->count;
-        facts->describe =
-            mcvdi_sprintf("%s, prepared in %s: %zu clips", s->set, config->path, s->count);
+        facts->num_clips = s->index.count;
+        facts->describe = mcvdi_sprintf("%s, prepared in %s: %zu clips", s->set, config->path,
+                                        s->index.count - s->index.num_skipped);
         if (!facts->describe)
             st = mcvdi_fail(MCVD_E_NOMEM, "a store: a description");
     }
@@ -257,10 +253,11 @@ static mcvd_status open_store(void **state, mcvdi_clip_source_facts *facts,
 
 /* ---- Reading ----------------------------------------------------------------------------- */
 
+/* Clips left out keep their places, since a test set may take every tenth; they have no frames. */
 static mcvd_status info(void *state, size_t clip, mcvdi_clip_info *info)
 {
     const store *s = state;
-    const mcvdi_store_clip *c = &s->index.clips[s->stored[clip]];
+    const mcvdi_store_clip *c = &s->index.clips[clip];
 
     *info = (mcvdi_clip_info) { c->name, c->num_frames };
     return MCVD_OK;
@@ -268,7 +265,7 @@ static mcvd_status info(void *state, size_t clip, mcvdi_clip_info *info)
 
 static mcvd_status check_clip(store *s, size_t clip)
 {
-    const mcvdi_store_clip *c = &s->index.clips[s->stored[clip]];
+    const mcvdi_store_clip *c = &s->index.clips[clip];
     const size_t row = s->action_dim * sizeof(float);
     uint32_t crc;
 
@@ -289,7 +286,7 @@ static mcvd_status read_clip(void *state, size_t clip, size_t first, size_t coun
                              float *actions)
 {
     store *s = state;
-    const mcvdi_store_clip *c = &s->index.clips[s->stored[clip]];
+    const mcvdi_store_clip *c = &s->index.clips[clip];
     const size_t row = s->action_dim * sizeof(float);
     const mcvd_status st = check_clip(s, clip);
 
@@ -314,3 +311,52 @@ const mcvdi_clip_source_kind mcvdi_clip_source_store = {
     .info = info,
     .read = read_clip,
 };
+
+/* ---- What to ask for ----------------------------------------------------------------------- */
+
+/* The manifest as the section data of a configuration; takes `options` over. */
+static mcvd_status apply(mcvd_config *config, const mcvdi_clip_source_facts *f, cJSON *options,
+                         const char *origin)
+{
+    cJSON *json = cJSON_CreateObject();
+    char *text = NULL;
+
+    if (json && options && cJSON_AddStringToObject(options, "dataset", f->set) &&
+        cJSON_AddNumberToObject(options, "image_size", (double)f->height) &&
+        cJSON_AddNumberToObject(options, "channels", (double)f->channels) &&
+        cJSON_AddItemToObject(json, "data", options)) {
+        options = NULL;
+        text = cJSON_PrintUnformatted(json);
+    }
+    const mcvd_status st = text ? mcvd_config_parse(config, text, origin)
+                                : mcvdi_fail(MCVD_E_NOMEM, "%s: out of memory", origin);
+    cJSON_free(text);
+    cJSON_Delete(options);
+    cJSON_Delete(json);
+    return st;
+}
+
+mcvd_status mcvd_prepare_settings(const char *folder, mcvd_data_config *data)
+{
+    char *path = mcvdi_sprintf("%s/manifest.json", folder);
+    mcvdi_clip_source_facts facts = { 0 };
+    mcvd_config config;
+    cJSON *json = NULL;
+    store s = { 0 };
+
+    mcvd_config_default(&config);
+    config.data = *data;
+    mcvd_status st =
+        path ? mcvdi_json_read(&json, path) : mcvdi_fail(MCVD_E_NOMEM, "a store: out of memory");
+    if (st >= 0)
+        st = read_facts(&s, json, &facts);
+    if (st >= 0) {
+        cJSON *options = cJSON_DetachItemFromObjectCaseSensitive(json, "options");
+        st = apply(&config, &facts, options ? options : cJSON_CreateObject(), path);
+    }
+    if (st >= 0)
+        *data = config.data;
+    cJSON_Delete(json);
+    mcvdi_free(path);
+    return st;
+}

@@ -86,12 +86,25 @@ mcvd_status mcvdi_store_index_read(mcvdi_store_index *index, const char *path)
             break;
         st = take_line(index, line, (size_t)(end - line), path);
         index->bytes += (size_t)(end - line) + 1;
+        if (st >= 0)
+            index->clips[index->count - 1].end = index->bytes;
         line = end + 1;
     }
     mcvdi_free(text);
     if (st < 0)
         mcvdi_store_index_release(index);
     return st;
+}
+
+void mcvdi_store_index_cut(mcvdi_store_index *index, size_t count)
+{
+    for (size_t i = count; i < index->count; i++) {
+        index->num_frames -= index->clips[i].num_frames;
+        index->num_skipped -= index->clips[i].skipped;
+        mcvdi_free(index->clips[i].name);
+    }
+    index->count = count < index->count ? count : index->count;
+    index->bytes = index->count ? index->clips[index->count - 1].end : 0;
 }
 
 void mcvdi_store_index_release(mcvdi_store_index *index)

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include <mcvd/prepare.h>
 #include <mcvd/sampler.h>
 #include <mcvd/trainer.h>
 
@@ -140,6 +141,15 @@ static mcvd_status recall_data(train_run *r)
     return st;
 }
 
+/* What a store of videos holds out was decided when it was made; 0 for any other store. */
+static double fraction_of_store(const char *folder)
+{
+    mcvd_config config;
+
+    mcvd_config_default(&config);
+    return mcvd_prepare_settings(folder, &config.data) >= 0 ? config.data.test_fraction : 0.0;
+}
+
 /* Videos hold out a part when nobody has said how much: scores on seen frames mean little. */
 static void choose_test_fraction(train_run *r)
 {
@@ -147,6 +157,10 @@ static void choose_test_fraction(train_run *r)
 
     if (!r->rc->default_test_fraction)
         return;
+    if (kind && strcmp(kind, "STORE") == 0) {
+        r->config.data.test_fraction = fraction_of_store(r->data_path);
+        return;
+    }
     r->config.data.test_fraction = kind && strcmp(kind, "VIDEOS") == 0 ? default_fraction : 0.0;
     if (r->config.data.test_fraction > 0.0)
         mcvdi_log(MCVD_LOG_INFO,
