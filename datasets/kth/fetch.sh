@@ -1,5 +1,5 @@
 #!/bin/sh
-# Fetches the KTH actions (1.1 GB) into a folder:  datasets/kth/fetch.sh DIR
+# Fetches the KTH actions (1.1 GB) and their list of sequences into a folder:  datasets/kth/fetch.sh DIR
 set -eu
 . "$(dirname "$0")/../fetch_lib.sh"
 
@@ -11,13 +11,8 @@ base=${MCVD_FETCH_BASE:-https://www.csc.kth.se/cvap/actions}
 mkdir -p "$1"
 for action in boxing handclapping handwaving jogging running walking; do
     fetch "$base/$action.zip" "$1/$action.zip"
-    if [ -d "$1/raw/$action" ]; then
-        echo "fetch: $1/raw/$action is there already" >&2
-        continue
-    fi
-    rm -rf "$1/unpacking"
-    mkdir -p "$1/unpacking" "$1/raw"
-    unzip -q "$1/$action.zip" -d "$1/unpacking"
-    mv "$1/unpacking" "$1/raw/$action"
+    unpack "$1" "raw/$action" unzip -q "$1/$action.zip" -d "$1/unpacking"
 done
+(fetch "$base/00sequences.txt" "$1/raw/00sequences.txt") ||
+    echo "fetch: only data.kth_clips=sequences needs this list" >&2
 echo "$1/raw"

@@ -8,18 +8,17 @@ need curl
 need unzip
 need sha256sum
 base=${MCVD_FETCH_BASE:-https://www.crcv.ucf.edu/data/UCF101}
+lists=UCF101TrainTestSplits-RecognitionTask.zip
 mkdir -p "$1"
-fetch "$base/UCF101TrainTestSplits-RecognitionTask.zip" "$1/UCF101TrainTestSplits-RecognitionTask.zip"
+fetch "$base/$lists" "$1/$lists"
 fetch "$base/UCF101.rar" "$1/UCF101.rar"
-[ -d "$1/ucfTrainTestlist" ] || unzip -q "$1/UCF101TrainTestSplits-RecognitionTask.zip" -d "$1"
-if [ -d "$1/UCF-101" ]; then
-    echo "fetch: $1/UCF-101 is there already" >&2
-elif command -v unrar >/dev/null; then
-    unrar x -idq "$1/UCF101.rar" "$1/"
+unpack "$1" ucfTrainTestlist unzip -q "$1/$lists" -d "$1/unpacking"
+if [ -d "$1/UCF-101" ] || command -v unrar >/dev/null; then
+    unpack "$1" UCF-101 unrar x -idq "$1/UCF101.rar" "$1/unpacking/"
 elif command -v unar >/dev/null; then
-    unar -q -D -o "$1" "$1/UCF101.rar"
+    unpack "$1" UCF-101 unar -q -D -o "$1/unpacking" "$1/UCF101.rar"
 elif command -v bsdtar >/dev/null; then
-    bsdtar -xf "$1/UCF101.rar" -C "$1"
+    unpack "$1" UCF-101 bsdtar -xf "$1/UCF101.rar" -C "$1/unpacking"
 else
     fail "unpack $1/UCF101.rar into $1: none of unrar, unar, bsdtar is installed"
 fi
