@@ -28,8 +28,8 @@
 
 enum { NUM_SPLITS = 2, MAX_THREADS = 64, MESSAGE_BYTES = 512 };
 
-static const size_t max_clip_bytes = (size_t)8 << 30;
-static const double default_test_fraction = 0.2; /* of videos */
+static const size_t piece_bytes = (size_t)64 << 20; /* a longer clip passes in pieces */
+static const double default_test_fraction = 0.2;    /* of videos */
 
 typedef struct known_set {
     const char *name;
@@ -155,7 +155,9 @@ typedef struct slot {
     char *name;
     uint8_t *frames;
     float *actions;
+    size_t clip; /* number in the source */
     size_t num_frames;
+    size_t piece; /* frames of a piece of a long clip, which is read when it is stored; else 0 */
     mcvd_status status;
     char message[MESSAGE_BYTES];
 } slot;
@@ -185,14 +187,27 @@ static mcvd_status why_empty(const preparation *p, void *state, size_t clip)
     return st;
 }
 
+/* Memory for the frames of a clip, or of a piece, and for its actions. */
+static mcvd_status allocate_slot(slot *s, const mcvdi_clip_source_facts *f)
+{
+    const size_t frame = f->height * f->width * f->channels;
+    size_t count = s->num_frames;
+
+    if (s->num_frames > piece_bytes / frame)
+        count = s->piece = piece_bytes / frame > 0 ? piece_bytes / frame : 1;
+    s->frames = mcvdi_malloc(count * frame);
+    if (f->action_dim)
+        s->actions = mcvdi_calloc(s->num_frames, f->action_dim * sizeof *s->actions);
+    return s->frames && (s->actions || !f->action_dim) ? MCVD_OK : no_memory();
+}
+
 static mcvd_status read_clip(const preparation *p, void *state, size_t clip, slot *s)
 {
     const mcvdi_clip_source_kind *kind = p->set->kind;
-    const mcvdi_clip_source_facts *f = &p->facts;
     mcvdi_clip_info info = { "", 0 };
-    size_t bytes = 0;
 
     mcvd_status st = kind->info(state, clip, &info);
+    s->clip = clip;
     s->name = mcvdi_strdup(info.name);
     if (st >= 0 && !s->name)
         st = no_memory();
@@ -201,14 +216,11 @@ static mcvd_status read_clip(const preparation *p, void *state, size_t clip, slo
     s->num_frames = info.num_frames;
     if (info.num_frames == 0)
         return why_empty(p, state, clip);
-    if (!mcvdi_mul_size(&bytes, info.num_frames, f->height * f->width * f->channels) ||
-        bytes > max_clip_bytes)
+    if (info.num_frames > MCVDI_STORE_MAX_FRAMES)
         return mcvdi_fail(MCVD_E_FORMAT, "%zu frames are too many for a clip", info.num_frames);
-    s->frames = mcvdi_malloc(bytes);
-    if (f->action_dim)
-        s->actions = mcvdi_calloc(info.num_frames, f->action_dim * sizeof *s->actions);
-    if (!s->frames || (f->action_dim && !s->actions))
-        return no_memory();
+    st = allocate_slot(s, &p->facts);
+    if (st < 0 || s->piece)
+        return st;
     return kind->read(state, clip, 0, info.num_frames, s->frames, s->actions);
 }
 
@@ -249,14 +261,36 @@ static bool is_damage(mcvd_status st)
     return st == MCVD_E_FORMAT || st == MCVD_E_DECODE || st == MCVD_E_INPUT;
 }
 
-static mcvd_status store_clip(const preparation *p, const split_files *files, const slot *s)
+/* The frames of a clip, and their checksum. */
+static mcvd_status put_frames(const preparation *p, void *state, const output *o, const slot *s,
+                              uint32_t *crc)
 {
     const mcvdi_clip_source_facts *f = &p->facts;
-    const size_t bytes = s->num_frames * f->height * f->width * f->channels;
-    const size_t actions = s->num_frames * f->action_dim * sizeof(float);
-    uint32_t crc = mcvdi_crc32c(0, s->frames, bytes);
+    const size_t frame = f->height * f->width * f->channels;
+    const size_t step = s->piece ? s->piece : s->num_frames;
+    mcvd_status st = MCVD_OK;
 
-    mcvd_status st = put(&files->frames, s->frames, bytes);
+    *crc = 0;
+    for (size_t at = 0; st >= 0 && at < s->num_frames; at += step) {
+        const size_t n = s->num_frames - at < step ? s->num_frames - at : step;
+        if (s->piece)
+            st = p->set->kind->read(state, s->clip, at, n, s->frames,
+                                    s->actions ? s->actions + at * f->action_dim : NULL);
+        if (st < 0)
+            break;
+        *crc = mcvdi_crc32c(*crc, s->frames, n * frame);
+        st = put(o, s->frames, n * frame);
+    }
+    return st;
+}
+
+static mcvd_status store_clip(const preparation *p, void *state, const split_files *files,
+                              const slot *s)
+{
+    const size_t actions = s->num_frames * p->facts.action_dim * sizeof(float);
+    uint32_t crc = 0;
+
+    mcvd_status st = put_frames(p, state, &files->frames, s, &crc);
     if (st >= 0 && actions) {
         crc = mcvdi_crc32c(crc, s->actions, actions);
         st = put(&files->actions, s->actions, actions);
@@ -264,13 +298,26 @@ static mcvd_status store_clip(const preparation *p, const split_files *files, co
     return st < 0 ? st : put_line(&files->index, s, NULL, crc);
 }
 
-static mcvd_status take_slot(preparation *p, mcvd_split split, const split_files *files,
-                             const slot *s)
+static mcvd_status take_slot(preparation *p, mcvd_split split, void *state,
+                             const split_files *files, slot *s)
 {
+    const mcvdi_clip_source_facts *f = &p->facts;
+    const uint64_t before = p->result->frames[split] * f->height * f->width * f->channels;
+
+    if (s->status >= 0)
+        s->status = store_clip(p, state, files, s);
     if (s->status >= 0) {
         p->result->clips[split]++;
         p->result->frames[split] += s->num_frames;
-        return store_clip(p, files, s);
+        return MCVD_OK;
+    }
+    if (s->piece && is_damage(s->status)) { /* pieces before the damage are in the file */
+        snprintf(s->message, sizeof s->message, "%s", mcvd_last_error());
+        const mcvd_status st = cut_output(&files->frames, before);
+        if (st < 0)
+            return st;
+    } else if (!s->message[0]) {
+        return s->status; /* of writing; its own message stands */
     }
     if (!is_damage(s->status) || !s->name)
         return mcvdi_fail(s->status, "%s", s->message);
@@ -295,7 +342,7 @@ static mcvd_status take_clips(preparation *p, mcvd_split split, void *state,
         read_clips(p, state, done, count, slots);
         for (size_t i = 0; i < count; i++) {
             if (st >= 0)
-                st = take_slot(p, split, files, &slots[i]);
+                st = take_slot(p, split, state, files, &slots[i]);
             free_slot(&slots[i]);
         }
         done += count;
@@ -469,6 +516,21 @@ static mcvd_status write_manifest(preparation *p)
 
 /* ---- The whole --------------------------------------------------------------------------- */
 
+static mcvd_status open_folder(preparation *p)
+{
+    p->splits = cJSON_CreateObject();
+    mcvd_status st =
+        p->splits ? mcvdi_set_options(&p->options, p->set->kind->options, &p->data) : no_memory();
+    char *settings = st >= 0 ? describe_settings(p) : NULL;
+
+    if (st >= 0)
+        st = settings ? mcvdi_prepare_folder_open(&p->folder, p->config->folder, settings,
+                                                  p->config->force)
+                      : no_memory();
+    mcvdi_free(settings);
+    return st;
+}
+
 /* Both splits of a store have frames of one shape. */
 static mcvd_status check_shape(const preparation *p, const mcvdi_clip_source_facts *f)
 {
@@ -500,6 +562,8 @@ static mcvd_status do_split(preparation *p, mcvd_split split, bool *there)
         return st;
     st = check_shape(p, &facts);
     p->facts = facts;
+    if (st >= 0 && !p->splits)
+        st = open_folder(p); /* not before there is something to put in */
     if (st >= 0)
         st = prepare_split(p, split, state);
     p->set->kind->free(&state);
@@ -546,29 +610,12 @@ static mcvd_status find_source(preparation *p)
     return MCVD_OK;
 }
 
-static mcvd_status open_folder(preparation *p)
-{
-    p->splits = cJSON_CreateObject();
-    mcvd_status st =
-        p->splits ? mcvdi_set_options(&p->options, p->set->kind->options, &p->data) : no_memory();
-    char *settings = st >= 0 ? describe_settings(p) : NULL;
-
-    if (st >= 0)
-        st = settings ? mcvdi_prepare_folder_open(&p->folder, p->config->folder, settings,
-                                                  p->config->force)
-                      : no_memory();
-    mcvdi_free(settings);
-    return st;
-}
-
 mcvd_status mcvd_prepare(const mcvd_prepare_config *config, mcvd_prepare_result *result)
 {
     preparation p = { .config = config, .folder = { .lock = -1 }, .result = result };
 
     memset(result, 0, sizeof *result);
     mcvd_status st = find_source(&p);
-    if (st >= 0)
-        st = open_folder(&p);
     if (st >= 0)
         st = do_splits(&p);
     result->bytes =

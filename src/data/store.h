@@ -17,7 +17,7 @@
 
 #include "data/clip_source.h"
 
-enum { MCVDI_STORE_FORMAT = 1 };
+enum { MCVDI_STORE_FORMAT = 1, MCVDI_STORE_MAX_FRAMES = 1 << 24 /* of a clip */ };
 
 /* One line of an index. */
 typedef struct mcvdi_store_clip {

@@ -6,7 +6,7 @@
 #include "core/json.h"
 #include "data/store.h"
 
-enum { MAX_INDEX_BYTES = 1 << 30, MAX_CLIP_FRAMES = 1 << 24 };
+enum { MAX_INDEX_BYTES = 1 << 30 };
 
 const char *mcvdi_store_split(mcvd_split split)
 {
@@ -54,7 +54,7 @@ static mcvd_status take_line(mcvdi_store_index *index, const char *line, size_t 
     const bool skipped = cJSON_GetObjectItemCaseSensitive(json, "skipped") != NULL;
     if (!cJSON_IsString(name) ||
         (!skipped && (!whole_number(cJSON_GetObjectItemCaseSensitive(json, "frames"),
-                                    MAX_CLIP_FRAMES, &frames) ||
+                                    MCVDI_STORE_MAX_FRAMES, &frames) ||
                       frames < 1.0 ||
                       !whole_number(cJSON_GetObjectItemCaseSensitive(json, "crc32c"),
                                     (double)UINT32_MAX, &crc)))) {

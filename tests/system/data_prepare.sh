@@ -110,6 +110,8 @@ expect 2 "data.ucf101_split = 2, asked for 3" -- train --config ucf101.json --da
 expect 0 -- train --config ucf101.json --data split2 --set data.ucf101_split=2 --out run/split2
 expect 0 -- train --config ucf101.json --data sets/ucf101 --set data.ucf101_split=2 --out run/split2-raw
 cmp -s run/split2/model.safetensors run/split2-raw/model.safetensors || complain "split 2: another model from the store"
+expect 3 "nothing of ucf101" -- prepare ucf101 sets/ucf101 -o split2 --set data.ucf101_split=1 --force
+[ -e split2/manifest.json ] || complain "a store was dropped for nothing"
 rm split2/manifest.json
 expect 2 "other settings" -- prepare ucf101 sets/ucf101 -o split2 --size 32
 expect 0 -- prepare kth sets/kth -o sequences --size 32 --set data.kth_clips=sequences
@@ -136,6 +138,19 @@ expect 0 -- train --config ucf101.json --data sets/ucf101 --out run/gap-raw
 grep -o '"validation_loss_per_element":[0-9.e-]*' run/gap/journal.jsonl >gap.losses
 grep -o '"validation_loss_per_element":[0-9.e-]*' run/gap-raw/journal.jsonl >gap-raw.losses
 [ -s gap.losses ] && cmp -s gap.losses gap-raw.losses || complain "validated on other clips"
+
+# A clip above 64 MB passes in pieces, here of 20 frames; one that is damaged behind its first piece leaves nothing.
+mkdir -p long/ucfTrainTestlist long/Archery
+cp sets/ucf101/UCF-101/Archery/v_Archery_g01_c01.avi long/Archery/a.avi
+cp long/Archery/a.avi long/Archery/b.avi
+dd if=/dev/zero of=long/Archery/a.avi bs=1 seek=$(($(wc -c <long/Archery/a.avi) * 92 / 100)) count=2000 conv=notrunc 2>/dev/null
+printf 'Archery/a.avi 1\nArchery/b.avi 1\n' >long/ucfTrainTestlist/trainlist03.txt
+expect 0 -- prepare ucf101 long --size 900 --threads 1
+grep -q 'Archery/a.avi: left out' stderr || complain "a damaged long clip is not named: $(cat stderr)"
+grep -q 'train: 1 clips, 24 frames, 1 damaged' stdout || complain "long clips: $(cat stdout)"
+[ "$(wc -c <long.store/train.frames | tr -d ' ')" = $((24 * 900 * 1200 * 3)) ] || complain "pieces of a damaged clip are left"
+expect 0 -- prepare --check long.store
+rm -r long.store
 
 # Damage: named, counted, left out.
 expect 0 -- prepare cityscapes sets/cityscapes-damaged -o damaged --size 64
