@@ -663,21 +663,16 @@ static mcvd_status check_split(const char *folder, mcvd_split split, mcvd_prepar
 
 mcvd_status mcvd_prepare_check(const char *folder, mcvd_prepare_result *result)
 {
-    bool any = false;
-    mcvd_status st = MCVD_OK;
+    bool there[NUM_SPLITS];
 
     memset(result, 0, sizeof *result);
     if (!mcvdi_clip_source_store.accepts(folder))
         return mcvdi_fail(MCVD_E_INPUT, "%s: not a finished store of mcvd prepare", folder);
-    for (int split = 0; st >= 0 && split < NUM_SPLITS; split++) {
-        char *index = mcvdi_sprintf("%s/%s.frames", folder, mcvdi_store_split((mcvd_split)split));
-        const bool there = index && mcvdi_path_exists(index);
-        mcvdi_free(index);
-        if (there)
+    mcvd_status st = mcvdi_store_splits(there, folder);
+    for (int split = 0; st >= 0 && split < NUM_SPLITS; split++)
+        if (there[split])
             st = check_split(folder, (mcvd_split)split, result);
-        any = any || there;
-    }
-    if (st >= 0 && !any)
-        st = mcvdi_fail(MCVD_E_FORMAT, "%s: its frames are missing", folder);
+    if (st >= 0 && !there[0] && !there[1])
+        st = mcvdi_fail(MCVD_E_FORMAT, "%s: its manifest has no split", folder);
     return st;
 }

@@ -94,12 +94,32 @@ static mcvd_status read_facts(store *s, const cJSON *json, mcvdi_clip_source_fac
         st = get_size(json, "test_declared", 0, 1e6, &f->test_declared);
     if (st < 0)
         return st;
+    if (f->width >= f->height && f->test_left > f->width - f->height)
+        return mcvdi_fail(MCVD_E_FORMAT,
+                          "manifest.json: test_left: %zu leaves no %zu of %zu columns",
+                          f->test_left, f->height, f->width);
     f->may_flip = cJSON_IsTrue(flip);
     strcpy(s->set, set->valuestring);
     f->set = s->set;
     s->frame_bytes = f->height * f->width * f->channels;
     s->action_dim = f->action_dim;
     return MCVD_OK;
+}
+
+mcvd_status mcvdi_store_splits(bool there[2], const char *folder)
+{
+    char *path = mcvdi_sprintf("%s/manifest.json", folder);
+    cJSON *json = NULL;
+    const mcvd_status st =
+        path ? mcvdi_json_read(&json, path) : mcvdi_fail(MCVD_E_NOMEM, "a store: out of memory");
+    const cJSON *splits = cJSON_GetObjectItemCaseSensitive(json, "splits");
+
+    for (int split = MCVD_SPLIT_TRAIN; split <= MCVD_SPLIT_TEST; split++)
+        there[split] =
+            cJSON_GetObjectItemCaseSensitive(splits, mcvdi_store_split((mcvd_split)split)) != NULL;
+    cJSON_Delete(json);
+    mcvdi_free(path);
+    return st;
 }
 
 /* The split's index is the one that the manifest was written for. */

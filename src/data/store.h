@@ -44,6 +44,10 @@ mcvd_status mcvdi_store_index_read(mcvdi_store_index *index, const char *path);
 void mcvdi_store_index_cut(mcvdi_store_index *index, size_t count);
 void mcvdi_store_index_release(mcvdi_store_index *index);
 
+/* Which splits the manifest of a store has, by mcvd_split. MCVD_E_INPUT, MCVD_E_FORMAT,
+ * MCVD_E_NOMEM. */
+mcvd_status mcvdi_store_splits(bool there[2], const char *folder);
+
 /* "train" or "test" */
 const char *mcvdi_store_split(mcvd_split split);
 

@@ -1,5 +1,5 @@
-/* Any bytes as a file of TFRecords, as the Example of a record, and as the index of a store: a
- * status and a message, or values that can be read to the last one. */
+/* Any bytes as a file of TFRecords, as the Example of a record, as the index of a store and as
+ * KTH's list of sequences: a status and a message, or values that can be read to the last one. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +8,7 @@
 
 #include "core/alloc.h"
 #include "data/example.h"
+#include "data/kth_sequences.h"
 #include "data/store.h"
 #include "data/tfrecord.h"
 #include "fuzz/fuzz.h"
@@ -84,6 +85,25 @@ static void read_index(const char *path, size_t size)
     mcvdi_store_index_release(&index);
 }
 
+static void read_list(const char *path)
+{
+    mcvdi_kth_sequences list;
+    size_t stretches = 0;
+
+    if (mcvdi_kth_sequences_read(&list, path) < 0) {
+        require(mcvd_last_error()[0] != '\0', "bad bytes are told");
+        return;
+    }
+    for (size_t i = 0; i < list.num_films; i++) {
+        require(list.films[i].first_stretch == stretches, "films follow each other");
+        stretches += list.films[i].num_stretches;
+    }
+    require(stretches == list.num_stretches, "every stretch has a film");
+    for (size_t i = 0; i < stretches; i++)
+        require(list.stretches[i].count > 0, "no stretch is empty");
+    mcvdi_kth_sequences_release(&list);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char path[64];
@@ -94,6 +114,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     read_example(data, size);
     read_records(path);
     read_index(path, size);
+    read_list(path);
     close(fd);
     return 0;
 }

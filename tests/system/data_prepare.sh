@@ -169,6 +169,10 @@ printf x | dd of=store/bair/train.index bs=1 seek=10 conv=notrunc 2>/dev/null
 expect 3 "train.index" "checksum" -- prepare --check store/bair
 expect 3 "train.index" -- train --config bair.json --data store/bair --out run/changed
 
+expect 0 -- prepare --check val
+mv val/test.frames val/lost
+expect 3 "test.frames" -- prepare --check val
+
 # Wrong use.
 expect 2 "no data set 'bare'" -- prepare bare sets/bair -o x
 expect 3 "not kth" -- prepare kth sets/bair -o x
