@@ -141,10 +141,12 @@ typedef struct mcvd_feature_set {
 
 /**
  * Fréchet distance of the normal distributions with the sets' means and covariances (divisor n-1):
- * |m_a - m_b|^2 + tr(S_a + S_b - 2 (S_a S_b)^(1/2)), the last trace as the sum of square roots of
- * the eigenvalues of S_a^(1/2) S_b S_a^(1/2), negative ones taken as 0. All in double; sets with
- * fewer vectors than dimensions are fine.
- * @return MCVD_OK, MCVD_E_RANGE (below 2 vectors, unlike dims), MCVD_E_NONFINITE, MCVD_E_NOMEM
+ * |m_a - m_b|^2 + tr(S_a + S_b - 2 (S_a S_b)^(1/2)), never below 0. The last trace is the sum of
+ * the singular values of A B^T for S_a = A^T A and S_b = B^T B, as eigenvalues of the symmetric
+ * matrix that has it beside its diagonal. All in double, right to about 1e-12 of the traces; sets
+ * with fewer vectors than dimensions are fine.
+ * @return MCVD_OK, MCVD_E_RANGE (below 2 vectors, unlike dims, above 4096 of them),
+ *         MCVD_E_NONFINITE (also: too large to be squared), MCVD_E_NOMEM
  */
 MCVD_API mcvd_status mcvd_frechet_distance(double *distance, const mcvd_feature_set *a,
                                            const mcvd_feature_set *b);

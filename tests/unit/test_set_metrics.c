@@ -1,7 +1,9 @@
 /* Properties of the distances between sets of features; the network that stands in for I3D. */
 #include <mcvd/features.h>
 
-#include "eval/symmetric_eigen.h"
+#include <float.h>
+
+#include "eval/lapack.h"
 #include "support/check.h"
 #include "support/hashed.h"
 
@@ -97,19 +99,104 @@ static void test_refusals(void **state)
     CHECK_STATUS(mcvd_precision_recall(&d, &r, &two, &two, 1), MCVD_E_NONFINITE);
 }
 
-/* [[2, 1], [1, 2]]: 1 and 3 along the diagonals. */
-static void test_eigen(void **state)
+/*
+ * Standard deviations a_i and b_i along the axes, from 1 to 1e-12, seen in a mirror, which mixes
+ * all coordinates and changes no distance: sum of (a_i - b_i)^2. The vectors are +-a_i on axis i,
+ * scaled so that their covariance (divisor 2 DIM - 1) is a_i^2.
+ */
+static void make_mirrored(double *values, size_t dim, double decay, double scale)
+{
+    const double norm = sqrt(((double)(2 * dim) - 1.0) / 2.0);
+
+    for (size_t i = 0; i < dim; i++) {
+        const double length = scale * norm * exp(-decay * (double)i);
+        for (size_t j = 0; j < dim; j++) { /* column i of 1 - 2 v v^T, v = (1, 1, ...) / sqrt dim */
+            const double mirrored = length * ((i == j) - 2.0 / (double)dim);
+            values[2 * i * dim + j] = mirrored;
+            values[(2 * i + 1) * dim + j] = -mirrored;
+        }
+    }
+}
+
+static void test_small_variances(void **state)
+{
+    (void)state;
+    enum { DIM = 200, N = 2 * DIM };
+    static double a[N * DIM];
+    static double b[N * DIM];
+    const double decay = 0.14;
+    /* DIM roots, each from eigenvalues of 2 DIM rows: right to 2 DIM u times the largest, 1.5 */
+    const double tolerance = DIM * (2 * DIM) * (DBL_EPSILON / 2.0) * 1.5;
+    double wanted = 0.0;
+
+    make_mirrored(a, DIM, decay, 1.0);
+    make_mirrored(b, DIM, decay, 1.5);
+    for (int i = 0; i < DIM; i++)
+        wanted += pow(0.5 * exp(-decay * (double)i), 2.0);
+    CHECK_CLOSE(distance(a, N, b, N, DIM), wanted, tolerance);
+    CHECK_CLOSE(distance(a, N, a, N, DIM), 0.0, tolerance);
+}
+
+/* Deviations (1, e) and (e, 1) along the axes: 2 (1 - e)^2, where squares lose e. */
+static void test_variances_apart(void **state)
+{
+    (void)state;
+    const double e = 1e-9;
+    const double norm = sqrt(1.5); /* of 4 vectors, 2 on each axis */
+    const double a[8] = { norm, 0, -norm, 0, 0, norm * e, 0, -norm * e };
+    const double b[8] = { norm * e, 0, -norm * e, 0, 0, norm, 0, -norm };
+
+    CHECK_CLOSE(distance(a, 4, b, 4, 2), 2.0 * (1.0 - e) * (1.0 - e), 1e-15);
+}
+
+static void test_too_large(void **state)
+{
+    (void)state;
+    const double values[4] = { 1e200, -1e200, 0.0, 1.0 };
+    const mcvd_feature_set large = { values, 2, 2 };
+    double d;
+
+    CHECK_STATUS(mcvd_frechet_distance(&d, &large, &large), MCVD_E_NONFINITE);
+    CHECK_MESSAGE("too large");
+    CHECK_TRUE(isnan(d));
+}
+
+/* [[2, 1], [1, 2]]: 1 and 3. */
+static void test_eigenvalues(void **state)
 {
     (void)state;
     double a[4] = { 2.0, 1.0, 1.0, 2.0 };
     double values[2];
 
-    CHECK_OK(mcvdi_symmetric_eigen(a, values, 2, true));
+    CHECK_OK(mcvdi_symmetric_eigenvalues(a, values, 2));
     CHECK_CLOSE(values[0], 1.0, 1e-15);
     CHECK_CLOSE(values[1], 3.0, 1e-15);
-    CHECK_CLOSE(a[0] + a[1], 0.0, 1e-15);
-    CHECK_CLOSE(fabs(a[2] + a[3]), sqrt(2.0), 1e-15);
-    CHECK_STATUS(mcvdi_symmetric_eigen(a, values, 0, true), MCVD_E_RANGE);
+    CHECK_STATUS(mcvdi_symmetric_eigenvalues(a, values, 0), MCVD_E_RANGE);
+}
+
+/* r^T r = x^T x, and r is a triangle. */
+static void test_triangle(void **state)
+{
+    (void)state;
+    enum { N = 11, DIM = 4 };
+    double *x = make_values("triangle", N, DIM, 1.0, 0.5);
+    double *r = make_values("triangle", N, DIM, 1.0, 0.5);
+
+    CHECK_OK(mcvdi_triangle(r, N, DIM));
+    for (size_t i = 0; i < DIM; i++)
+        for (size_t j = 0; j < DIM; j++) {
+            double wanted = 0.0;
+            double found = 0.0;
+            for (size_t v = 0; v < N; v++)
+                wanted += x[v * DIM + i] * x[v * DIM + j];
+            for (size_t v = 0; v < DIM; v++)
+                found += r[v * DIM + i] * r[v * DIM + j];
+            CHECK_CLOSE(found, wanted, 1e-13);
+            CHECK_TRUE(j >= i || r[i * DIM + j] == 0.0);
+        }
+    CHECK_STATUS(mcvdi_triangle(r, DIM - 1, DIM), MCVD_E_RANGE);
+    test_free(x);
+    test_free(r);
 }
 
 /* Points far from all real ones are never precise; the same set is all precision and recall. */
@@ -214,10 +301,12 @@ static void test_proxy_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_dimension),  cmocka_unit_test(test_translation_and_symmetry),
-        cmocka_unit_test(test_rank_deficient), cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_eigen),          cmocka_unit_test(test_precision_recall),
-        cmocka_unit_test(test_proxy),          cmocka_unit_test(test_proxy_refusals),
+        cmocka_unit_test(test_one_dimension),   cmocka_unit_test(test_translation_and_symmetry),
+        cmocka_unit_test(test_rank_deficient),  cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_small_variances), cmocka_unit_test(test_variances_apart),
+        cmocka_unit_test(test_too_large),       cmocka_unit_test(test_eigenvalues),
+        cmocka_unit_test(test_triangle),        cmocka_unit_test(test_precision_recall),
+        cmocka_unit_test(test_proxy),           cmocka_unit_test(test_proxy_refusals),
     };
 
     return cmocka_run_group_tests_name("set metrics", tests, NULL, NULL);
