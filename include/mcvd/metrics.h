@@ -250,6 +250,7 @@ typedef struct mcvd_compare_config {
     mcvd_lpips *lpips; /* borrowed; for LPIPS and frame_features, else NULL */
     mcvd_video_features *features; /* borrowed; features of each video; NULL: none */
     bool frame_features;           /* features of each frame, of lpips */
+    bool unpaired;                 /* two folders as sets: see mcvd_compare */
 } mcvd_compare_config;
 
 /** All metrics that need no network, native size, all frames, RGB. */
@@ -257,16 +258,16 @@ MCVD_API mcvd_compare_config mcvd_compare_config_default(void);
 
 typedef struct mcvd_compare_result {
     const char *name;      /* of the pair: the file's name without extension */
-    const char *reference; /* paths */
+    const char *reference; /* paths; one of them NULL for a video that has no counterpart */
     const char *test;
     size_t frames;
     size_t identical_frames; /* of these, the ones without any difference */
     int width;
     int height;
     int channels;
-    mcvd_scores scores; /* of the video as one trajectory */
+    mcvd_scores scores; /* of the video as one trajectory; NAN without counterpart */
     /* Of reference and test, until the callback returns; NULL where not asked for, and where the
-     * video has too few frames for its features. */
+     * video has too few frames for its features or more than 1024. */
     const double *video_features[2]; /* [mcvd_video_features_dim] */
     const double *frame_features[2]; /* [frames, MCVD_LPIPS_FEATURES] */
 } mcvd_compare_result;
@@ -276,9 +277,13 @@ typedef mcvd_status (*mcvd_compare_fn)(void *user, const mcvd_compare_result *re
 
 /**
  * Compare two videos, or two folders of videos matched by their names without extension, in the
- * order of the names. A folder with pictures and no video is one video. Frames are 8 bits per
- * channel, decoded once and one at a time: memory does not grow with the length, except that
- * features need the frames of the two videos at once, at most 1 GiB of single precision.
+ * order of the names. A folder with pictures and no video is one video, in a folder of videos as
+ * well. Files that are no videos by their names are left out with a warning, and so is said that
+ * two videos have different frame rates (frames are compared by their numbers). Frames are 8 bits
+ * per channel, decoded once and one at a time; features keep 0.6 MB per frame of the two videos.
+ *
+ * With config.unpaired two folders of videos are two sets: fn receives every video on its own, the
+ * reference's first, for its features; names, sizes, numbers of videos and of frames may differ.
  *
  * @return MCVD_OK
  *         MCVD_E_INPUT  a path that is missing, unlike kinds of paths, a video without counterpart,
@@ -291,10 +296,14 @@ MCVD_API mcvd_status mcvd_compare(const char *reference, const char *test,
                                   const mcvd_compare_config *config, mcvd_compare_fn fn,
                                   void *user);
 
-/** How many pairs mcvd_compare would compare; the same failures before the first is decoded. */
-MCVD_API mcvd_status mcvd_compare_count(size_t *pairs, const char *reference, const char *test);
+/**
+ * How many videos mcvd_compare would read of reference and test, as many of both unless unpaired;
+ * the same failures before the first is decoded.
+ */
+MCVD_API mcvd_status mcvd_compare_count(size_t counts[2], const char *reference, const char *test,
+                                        bool unpaired);
 
-/* Features of many pairs, for metrics between the two sets. */
+/* Features of many videos, for metrics between the two sets, which may differ in number. */
 typedef struct mcvd_set_collector mcvd_set_collector;
 
 /** @param features  what the results' video features come from; NULL: none. MCVD_E_NOMEM */
@@ -307,7 +316,7 @@ MCVD_API mcvd_status mcvd_set_collector_add(mcvd_set_collector *collector,
 /**
  * @param sets    bit mask of mcvd_set_metric
  * @param values  [MCVD_NUM_SET_METRICS], NAN where not asked for
- * @return MCVD_OK, MCVD_E_INPUT (too few videos; a video too short for its features),
+ * @return MCVD_OK, MCVD_E_INPUT (too few videos; a video too short or too long for features),
  *         MCVD_E_RANGE (a distance of other features than the collector's), and what
  *         mcvd_frechet_distance and mcvd_precision_recall return
  */

@@ -1,44 +1,50 @@
-/* The networks that `mcvd metrics` judges with, and what it says of them. */
+/* The networks that `mcvd metrics` judges with: which are there, and what cannot be computed. */
 #ifndef MCVDI_CLI_METRICS_NETWORKS_H
 #define MCVDI_CLI_METRICS_NETWORKS_H
 
-#include <stdio.h>
-
 #include <mcvd/metrics.h>
+
+enum { METRICS_WHY = 1024, METRICS_MAX_MISSING = MCVD_NUM_METRICS + MCVD_NUM_SET_METRICS };
+
+/* A metric that a user could expect, and why it is not there. */
+typedef struct metrics_missing {
+    const char *name;
+    char why[METRICS_WHY];
+} metrics_missing;
 
 typedef struct metrics_networks {
     mcvd_lpips *lpips;             /* NULL: not used */
     mcvd_video_features *features; /* NULL: not used */
     unsigned sets;                 /* metrics of sets to compute, a bit mask */
     bool chosen_here; /* the user named no metric: what cannot be computed is left out */
+    metrics_missing missing[METRICS_MAX_MISSING];
+    size_t num_missing;
 } metrics_networks;
 
+/* Metrics of sets that look at whole videos, not at their frames. */
+#define METRICS_VIDEO_SETS                                                               \
+    (MCVD_METRIC_BIT(MCVD_SET_METRIC_FVD) | MCVD_METRIC_BIT(MCVD_SET_METRIC_FVD_PROXY) | \
+     MCVD_METRIC_BIT(MCVD_SET_METRIC_PRECISION) | MCVD_METRIC_BIT(MCVD_SET_METRIC_RECALL))
+
+typedef struct metrics_request {
+    const char *list;    /* of --metrics; NULL: everything that can be computed */
+    const char *folder;  /* of --features or NULL */
+    size_t least_videos; /* of the smaller side */
+} metrics_request;
+
 /**
- * Complete the metrics of config and open what they need.
- * @param list    of --metrics; NULL: everything that can be computed
- * @param folder  of --features or NULL
- * @param pairs   of videos
+ * Complete the metrics of config and open what they need. What is left out on its own account is
+ * in n->missing, and a note on stderr says so.
  */
 mcvd_status mcvdi_metrics_networks_open(metrics_networks *n, mcvd_compare_config *config,
-                                        const char *list, const char *folder, size_t pairs);
+                                        const metrics_request *request);
 void mcvdi_metrics_networks_free(metrics_networks *n);
 
-/* How many went into the sets. */
-typedef struct metrics_counts {
-    size_t videos;
-    size_t frames; /* of all videos of a side */
-    size_t least_frames, most_frames;
-} metrics_counts;
-
-/* values [MCVD_NUM_SET_METRICS]; what is left out becomes NAN and a note on stderr. */
+/* values [MCVD_NUM_SET_METRICS]; what is left out becomes NAN and missing. */
 mcvd_status mcvdi_metrics_networks_scores(metrics_networks *n, const mcvd_set_collector *collector,
                                           double *values);
 
-/* The protocol card: members of a JSON object, or lines; and warnings on stderr. */
-void mcvdi_metrics_networks_json(const metrics_networks *n, const metrics_counts *counts,
-                                 FILE *stream);
-void mcvdi_metrics_networks_text(const metrics_networks *n, const metrics_counts *counts,
-                                 FILE *stream);
-void mcvdi_metrics_networks_warn(const metrics_networks *n, const metrics_counts *counts);
+/* "i3d" or "proxy" */
+const char *mcvdi_metrics_extractor(const metrics_networks *n);
 
 #endif

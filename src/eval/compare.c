@@ -4,18 +4,46 @@
 
 #include <math.h>
 #include <string.h>
-#include <strings.h>
 
 #include "core/alloc.h"
 #include "core/fileio.h"
+#include "core/log.h"
 #include "core/status.h"
-#include "eval/pair_features.h"
+#include "eval/clip_features.h"
+#include "eval/pairing.h"
 
 enum { MAX_SIZE = 16384 };
 
 mcvd_compare_config mcvd_compare_config_default(void)
 {
     return (mcvd_compare_config) { .metrics = MCVD_METRIC_PIXELS };
+}
+
+/* What all videos of one call share. */
+typedef struct comparison {
+    const mcvd_compare_config *config;
+    mcvd_compare_fn fn;
+    void *user;
+    bool rates_differed; /* and it was said */
+} comparison;
+
+static mcvd_status open_reader(mcvd_video_reader **reader, const char *path,
+                               const mcvd_compare_config *config)
+{
+    mcvd_video_reader_config reading = mcvd_video_reader_config_default();
+
+    reading.channels = config->gray ? 1 : 3;
+    reading.width = config->size;
+    reading.height = config->size;
+    return mcvd_video_reader_open(reader, path, &reading);
+}
+
+static void describe(mcvd_compare_result *result, const mcvd_video_info *info, size_t frames)
+{
+    result->frames = frames;
+    result->width = info->width;
+    result->height = info->height;
+    result->channels = info->channels;
 }
 
 /* ---- one pair ------------------------------------------------------------------------------- */
@@ -28,22 +56,25 @@ typedef struct video_pair {
     mcvd_scores sums; /* over the frames so far */
     size_t frames;
     size_t identical_frames;
-    mcvdi_pair_features features;
+    mcvdi_clip_features features[2];
 } video_pair;
 
-static mcvd_status open_readers(video_pair *p)
+/* Frames are compared by their numbers: 25 a second beside 30 are not the same moments. */
+static void check_rates(comparison *c, const video_pair *p)
 {
-    mcvd_video_reader_config config = mcvd_video_reader_config_default();
+    const mcvd_video_info *a = mcvd_video_reader_info(p->readers[0]);
+    const mcvd_video_info *b = mcvd_video_reader_info(p->readers[1]);
+    const double rates[2] = { (double)a->fps_num / (double)a->fps_den,
+                              (double)b->fps_num / (double)b->fps_den };
 
-    config.channels = p->config->gray ? 1 : 3;
-    config.width = p->config->size;
-    config.height = p->config->size;
-    for (int i = 0; i < 2; i++) {
-        const mcvd_status st = mcvd_video_reader_open(&p->readers[i], p->paths[i], &config);
-        if (st < 0)
-            return st;
-    }
-    return MCVD_OK;
+    if (c->rates_differed || strcmp(a->format, "pictures") == 0 ||
+        strcmp(b->format, "pictures") == 0 || !(fabs(rates[0] - rates[1]) > 0.01 * rates[0]))
+        return;
+    c->rates_differed = true;
+    mcvdi_log(MCVD_LOG_WARNING,
+              "%s has %.4g frames/s, %s %.4g: frames are compared by their numbers, whatever their "
+              "times",
+              p->paths[0], rates[0], p->paths[1], rates[1]);
 }
 
 static mcvd_status create_scorer(video_pair *p)
@@ -89,14 +120,15 @@ static mcvd_status add_frame(video_pair *p, const mcvd_frame frames[2])
 {
     mcvd_scores s;
 
-    const mcvd_status st = mcvd_scorer_frame_u8(p->scorer, frames[0].data, frames[1].data, &s);
+    mcvd_status st = mcvd_scorer_frame_u8(p->scorer, frames[0].data, frames[1].data, &s);
     if (st < 0)
         return mcvdi_fail_context(st, "%s, frame %zu", p->paths[1], p->frames);
     for (int m = 0; m < MCVD_NUM_METRICS; m++)
         p->sums.value[m] += s.value[m];
     p->frames++;
     p->identical_frames += s.value[MCVD_METRIC_MSE] == 0.0;
-    return mcvdi_pair_features_add(&p->features, frames);
+    st = mcvdi_clip_features_add(&p->features[0], &frames[0]);
+    return st < 0 ? st : mcvdi_clip_features_add(&p->features[1], &frames[1]);
 }
 
 static mcvd_status score_frames(video_pair *p)
@@ -119,211 +151,141 @@ static mcvd_status score_frames(video_pair *p)
     return MCVD_OK;
 }
 
-static void fill_result(const video_pair *p, mcvd_compare_result *result)
+static mcvd_status fill_result(video_pair *p, mcvd_compare_result *result)
 {
-    const mcvd_video_info *info = mcvd_video_reader_info(p->readers[0]);
     mcvd_scores mean = p->sums;
+    mcvd_status st = MCVD_OK;
 
     for (int m = 0; m < MCVD_NUM_METRICS; m++)
         mean.value[m] /= (double)p->frames;
     result->scores = mcvd_scores_of_frames(&mean, 1);
     result->reference = p->paths[0];
     result->test = p->paths[1];
-    result->frames = p->frames;
     result->identical_frames = p->identical_frames;
-    result->width = info->width;
-    result->height = info->height;
-    result->channels = info->channels;
+    describe(result, mcvd_video_reader_info(p->readers[0]), p->frames);
+    for (int i = 0; st >= 0 && i < 2; i++)
+        st = mcvdi_clip_features_finish(&p->features[i], i, result);
+    return st < 0 ? mcvdi_fail_context(st, "%s", p->paths[0]) : st;
 }
 
-static mcvd_status compare_pair(const char *name, const char *const paths[2],
-                                const mcvd_compare_config *config, mcvd_compare_fn fn, void *user)
+static mcvd_status compare_pair(comparison *c, const char *name, const char *const paths[2])
 {
-    video_pair p = { .config = config,
+    video_pair p = { .config = c->config,
                      .paths = { paths[0], paths[1] },
-                     .features = { .config = config } };
+                     .features = { { .config = c->config }, { .config = c->config } } };
     mcvd_compare_result result = { .name = name };
 
-    mcvd_status st = open_readers(&p);
+    mcvd_status st = open_reader(&p.readers[0], paths[0], c->config);
     if (st >= 0)
-        st = create_scorer(&p);
-    if (st >= 0)
-        st = score_frames(&p);
+        st = open_reader(&p.readers[1], paths[1], c->config);
     if (st >= 0) {
-        fill_result(&p, &result);
-        st = mcvdi_pair_features_finish(&p.features, &result);
-        if (st < 0)
-            st = mcvdi_fail_context(st, "%s", paths[0]);
+        check_rates(c, &p);
+        st = create_scorer(&p);
     }
     if (st >= 0)
-        st = fn(user, &result);
-    mcvdi_pair_features_free(&p.features);
+        st = score_frames(&p);
+    if (st >= 0)
+        st = fill_result(&p, &result);
+    if (st >= 0)
+        st = c->fn(c->user, &result);
+    for (int i = 0; i < 2; i++) {
+        mcvdi_clip_features_free(&p.features[i]);
+        mcvd_video_reader_free(&p.readers[i]);
+    }
     mcvd_scorer_free(&p.scorer);
-    mcvd_video_reader_free(&p.readers[0]);
-    mcvd_video_reader_free(&p.readers[1]);
+    return st;
+}
+
+/* ---- one video of a set ---------------------------------------------------------------------- */
+
+static mcvd_status read_frames(const comparison *c, mcvd_video_reader *reader, const char *path,
+                               mcvdi_clip_features *features)
+{
+    while (c->config->frames == 0 || features->frames < c->config->frames) {
+        mcvd_frame frame;
+        mcvd_status st = mcvd_video_reader_next(reader, &frame);
+        if (st == MCVD_EOF && features->frames >= (c->config->frames ? c->config->frames : 1))
+            return MCVD_OK;
+        if (st == MCVD_EOF)
+            return mcvdi_fail(MCVD_E_INPUT, "%s has %zu frames, at least %zu are needed", path,
+                              features->frames, c->config->frames ? c->config->frames : 1);
+        if (st >= 0)
+            st = mcvdi_clip_features_add(features, &frame);
+        if (st < 0)
+            return st;
+    }
+    return MCVD_OK;
+}
+
+static mcvd_status take_video(comparison *c, int side, const char *name, const char *path)
+{
+    mcvdi_clip_features features = { .config = c->config };
+    mcvd_compare_result result = { .name = name,
+                                   .reference = side == 0 ? path : NULL,
+                                   .test = side == 0 ? NULL : path };
+    mcvd_video_reader *reader = NULL;
+
+    for (int m = 0; m < MCVD_NUM_METRICS; m++)
+        result.scores.value[m] = NAN;
+    mcvd_status st = open_reader(&reader, path, c->config);
+    if (st >= 0)
+        st = read_frames(c, reader, path, &features);
+    if (st >= 0) {
+        describe(&result, mcvd_video_reader_info(reader), features.frames);
+        st = mcvdi_clip_features_finish(&features, side, &result);
+    }
+    if (st >= 0)
+        st = c->fn(c->user, &result);
+    mcvdi_clip_features_free(&features);
+    mcvd_video_reader_free(&reader);
+    return st;
+}
+
+static mcvd_status take_videos(comparison *c, int side, const mcvdi_video_list *list)
+{
+    mcvd_status st = MCVD_OK;
+
+    for (size_t i = 0; st >= 0 && i < list->num_videos; i++) {
+        const mcvdi_listed_video *v = &list->videos[i];
+        char *stem = mcvdi_sprintf("%.*s", (int)v->stem, v->name);
+        char *path = mcvdi_listed_path(list, i);
+        st = stem && path ? take_video(c, side, stem, path)
+                          : mcvdi_fail(MCVD_E_NOMEM, "%s: a path", list->path);
+        mcvdi_free(stem);
+        mcvdi_free(path);
+    }
     return st;
 }
 
 /* ---- folders -------------------------------------------------------------------------------- */
 
-/* Length of a file's name without its extension. */
-static size_t stem_length(const char *name)
+static mcvd_status compare_listed(comparison *c, const mcvdi_video_list lists[2], size_t video,
+                                  size_t partner)
 {
-    const char *dot = strrchr(name, '.');
+    const mcvdi_listed_video *v = &lists[0].videos[video];
+    char *stem = mcvdi_sprintf("%.*s", (int)v->stem, v->name);
+    char *reference = mcvdi_listed_path(&lists[0], video);
+    char *test = mcvdi_listed_path(&lists[1], partner);
+    const mcvd_status st = stem && reference && test
+                               ? compare_pair(c, stem, (const char *const[2]) { reference, test })
+                               : mcvdi_fail(MCVD_E_NOMEM, "%s: a path", lists[0].path);
 
-    return dot && dot != name ? (size_t)(dot - name) : strlen(name);
-}
-
-static bool has_extension(const char *name, const char *const *extensions)
-{
-    const char *dot = strrchr(name, '.');
-
-    for (; dot && *extensions; extensions++)
-        if (strcasecmp(dot + 1, *extensions) == 0)
-            return true;
-    return false;
-}
-
-static bool is_picture(const char *name)
-{
-    static const char *const extensions[] = { "png", "jpg", "jpeg", "bmp", "ppm", "pgm", NULL };
-
-    return has_extension(name, extensions);
-}
-
-/* Other files beside the videos, such as logs and tables, are not compared. */
-static bool is_video_name(const char *name)
-{
-    static const char *const extensions[] = { "mp4",  "m4v",  "mov", "mkv", "webm", "avi",
-                                              "gif",  "apng", "y4m", "mpg", "mpeg", "ts",
-                                              "m2ts", "flv",  "wmv", "ogv", "3gp",  NULL };
-
-    return has_extension(name, extensions);
-}
-
-typedef struct folder_list {
-    const char *path;
-    char **names; /* all of them; videos first after keep_videos */
-    size_t num_names;
-    size_t num_videos;
-} folder_list;
-
-static mcvd_status list_folder(folder_list *list, const char *path)
-{
-    list->path = path;
-    list->names = NULL;
-    list->num_videos = 0;
-    return mcvdi_folder_names(&list->names, &list->num_names, path);
-}
-
-/* Pictures and no video: the frames of one video. */
-static bool is_one_video(const folder_list *list)
-{
-    bool pictures = false;
-
-    for (size_t i = 0; i < list->num_names; i++) {
-        if (is_video_name(list->names[i]))
-            return false;
-        pictures = pictures || is_picture(list->names[i]);
-    }
-    return pictures;
-}
-
-/* Videos and folders to the front, in their order. */
-static mcvd_status keep_videos(folder_list *list)
-{
-    for (size_t i = 0; i < list->num_names; i++) {
-        char *name = list->names[i];
-        char *path = mcvdi_sprintf("%s/%s", list->path, name);
-        if (!path)
-            return mcvdi_fail(MCVD_E_NOMEM, "%s: its videos", list->path);
-        const bool keep = is_video_name(name) || mcvdi_path_is_folder(path);
-        mcvdi_free(path);
-        if (!keep)
-            continue;
-        list->names[i] = list->names[list->num_videos];
-        list->names[list->num_videos++] = name;
-    }
-    if (list->num_videos == 0)
-        return mcvdi_fail(MCVD_E_INPUT, "%s: neither pictures nor videos in this folder",
-                          list->path);
-    return MCVD_OK;
-}
-
-/* The one video of `in` with the same stem as name. */
-static mcvd_status find_counterpart(const folder_list *in, const char *folder, const char *name,
-                                    const char **found)
-{
-    const size_t length = stem_length(name);
-
-    *found = NULL;
-    for (size_t i = 0; i < in->num_videos; i++) {
-        const char *other = in->names[i];
-        if (stem_length(other) != length || strncmp(other, name, length) != 0)
-            continue;
-        if (*found)
-            return mcvdi_fail(MCVD_E_INPUT, "%s: both '%s' and '%s' fit to %s/%s", in->path, *found,
-                              other, folder, name);
-        *found = other;
-    }
-    if (!*found)
-        return mcvdi_fail(MCVD_E_INPUT, "%s/%s has no counterpart in %s", folder, name, in->path);
-    return MCVD_OK;
-}
-
-/* Both ways, before the first video is decoded. */
-static mcvd_status check_counterparts(const folder_list lists[2])
-{
-    const char *found;
-
-    for (int side = 0; side < 2; side++)
-        for (size_t i = 0; i < lists[side].num_videos; i++) {
-            const mcvd_status st =
-                find_counterpart(&lists[1 - side], lists[side].path, lists[side].names[i], &found);
-            if (st < 0)
-                return st;
-        }
-    return MCVD_OK;
-}
-
-static mcvd_status compare_named(const folder_list lists[2], const char *name,
-                                 const mcvd_compare_config *config, mcvd_compare_fn fn, void *user)
-{
-    const char *found;
-    mcvd_status st = find_counterpart(&lists[1], lists[0].path, name, &found);
-
-    if (st < 0)
-        return st;
-    char *stem = mcvdi_sprintf("%.*s", (int)stem_length(name), name);
-    char *reference = mcvdi_sprintf("%s/%s", lists[0].path, name);
-    char *test = mcvdi_sprintf("%s/%s", lists[1].path, found);
-    if (stem && reference && test)
-        st = compare_pair(stem, (const char *const[2]) { reference, test }, config, fn, user);
-    else
-        st = mcvdi_fail(MCVD_E_NOMEM, "%s: a path", lists[0].path);
     mcvdi_free(stem);
     mcvdi_free(reference);
     mcvdi_free(test);
     return st;
 }
 
-/* The videos of both folders, each with its counterpart. */
-static mcvd_status match_lists(folder_list lists[2])
+static mcvd_status compare_lists(comparison *c, const mcvdi_video_list lists[2])
 {
-    mcvd_status st = keep_videos(&lists[0]);
+    size_t *partner = mcvdi_calloc(lists[0].num_videos, sizeof *partner);
 
-    if (st >= 0)
-        st = keep_videos(&lists[1]);
-    return st < 0 ? st : check_counterparts(lists);
-}
-
-static mcvd_status compare_lists(folder_list lists[2], const mcvd_compare_config *config,
-                                 mcvd_compare_fn fn, void *user)
-{
-    mcvd_status st = match_lists(lists);
-
+    if (!partner)
+        return mcvdi_fail(MCVD_E_NOMEM, "%s: its videos", lists[0].path);
+    mcvd_status st = mcvdi_video_lists_match(lists, partner);
     for (size_t i = 0; st >= 0 && i < lists[0].num_videos; i++)
-        st = compare_named(lists, lists[0].names[i], config, fn, user);
+        st = compare_listed(c, lists, i, partner[i]);
+    mcvdi_free(partner);
     return st;
 }
 
@@ -334,33 +296,39 @@ static const char *last_part(const char *path)
     return slash && slash[1] ? slash + 1 : path;
 }
 
-static mcvd_status compare_files(const char *const paths[2], const mcvd_compare_config *config,
-                                 mcvd_compare_fn fn, void *user)
+static mcvd_status compare_files(comparison *c, const char *const paths[2])
 {
     const char *file = last_part(paths[0]);
-    char *name = mcvdi_sprintf("%.*s", (int)stem_length(file), file);
+    const char *dot = mcvdi_path_is_folder(paths[0]) ? NULL : strrchr(file, '.');
+    const size_t stem = dot && dot != file ? (size_t)(dot - file) : strlen(file);
+    char *name = mcvdi_sprintf("%.*s", (int)stem, file);
 
     if (!name)
         return mcvdi_fail(MCVD_E_NOMEM, "%s: its name", paths[0]);
-    const mcvd_status st = compare_pair(name, paths, config, fn, user);
+    const mcvd_status st = compare_pair(c, name, paths);
     mcvdi_free(name);
     return st;
 }
 
-static mcvd_status compare_folders(const char *const paths[2], const mcvd_compare_config *config,
-                                   mcvd_compare_fn fn, void *user)
+static mcvd_status compare_folders(comparison *c, const char *const paths[2])
 {
-    folder_list lists[2] = { { 0 } };
+    mcvdi_video_list lists[2] = { { 0 } };
 
-    mcvd_status st = list_folder(&lists[0], paths[0]);
+    mcvd_status st = mcvdi_video_list_open(&lists[0], paths[0]);
     if (st >= 0)
-        st = list_folder(&lists[1], paths[1]);
-    if (st >= 0)
-        st = is_one_video(&lists[0]) || is_one_video(&lists[1])
-                 ? compare_files(paths, config, fn, user)
-                 : compare_lists(lists, config, fn, user);
-    mcvdi_names_free(&lists[0].names, lists[0].num_names);
-    mcvdi_names_free(&lists[1].names, lists[1].num_names);
+        st = mcvdi_video_list_open(&lists[1], paths[1]);
+    if (st >= 0 && (lists[0].is_one_video || lists[1].is_one_video)) {
+        st = compare_files(c, paths);
+    } else if (st >= 0) {
+        mcvdi_video_list_warn(&lists[0]);
+        mcvdi_video_list_warn(&lists[1]);
+        if (!c->config->unpaired)
+            st = compare_lists(c, lists);
+        for (int side = 0; c->config->unpaired && st >= 0 && side < 2; side++)
+            st = take_videos(c, side, &lists[side]);
+    }
+    mcvdi_video_list_free(&lists[0]);
+    mcvdi_video_list_free(&lists[1]);
     return st;
 }
 
@@ -369,22 +337,39 @@ static bool are_folders(const char *reference, const char *test)
     return mcvdi_path_is_folder(reference) && mcvdi_path_is_folder(test);
 }
 
-mcvd_status mcvd_compare_count(size_t *pairs, const char *reference, const char *test)
+/* Checks the pairs of two lists as well. */
+static mcvd_status count_lists(size_t counts[2], const mcvdi_video_list lists[2], bool unpaired)
 {
-    folder_list lists[2] = { { 0 } };
+    mcvd_status st = MCVD_OK;
 
-    *pairs = 1;
+    if (lists[0].is_one_video || lists[1].is_one_video)
+        return MCVD_OK;
+    if (!unpaired) {
+        size_t *partner = mcvdi_calloc(lists[0].num_videos, sizeof *partner);
+        st = partner ? mcvdi_video_lists_match(lists, partner)
+                     : mcvdi_fail(MCVD_E_NOMEM, "%s: its videos", lists[0].path);
+        mcvdi_free(partner);
+    }
+    counts[0] = lists[0].num_videos;
+    counts[1] = lists[1].num_videos;
+    return st;
+}
+
+mcvd_status mcvd_compare_count(size_t counts[2], const char *reference, const char *test,
+                               bool unpaired)
+{
+    mcvdi_video_list lists[2] = { { 0 } };
+
+    counts[0] = counts[1] = 1;
     if (!are_folders(reference, test))
         return MCVD_OK;
-    mcvd_status st = list_folder(&lists[0], reference);
+    mcvd_status st = mcvdi_video_list_open(&lists[0], reference);
     if (st >= 0)
-        st = list_folder(&lists[1], test);
-    if (st >= 0 && !is_one_video(&lists[0]) && !is_one_video(&lists[1])) {
-        st = match_lists(lists);
-        *pairs = lists[0].num_videos;
-    }
-    mcvdi_names_free(&lists[0].names, lists[0].num_names);
-    mcvdi_names_free(&lists[1].names, lists[1].num_names);
+        st = mcvdi_video_list_open(&lists[1], test);
+    if (st >= 0)
+        st = count_lists(counts, lists, unpaired);
+    mcvdi_video_list_free(&lists[0]);
+    mcvdi_video_list_free(&lists[1]);
     return st;
 }
 
@@ -401,12 +386,17 @@ mcvd_status mcvd_compare(const char *reference, const char *test, const mcvd_com
                          mcvd_compare_fn fn, void *user)
 {
     const char *const paths[2] = { reference, test };
+    comparison c = { .config = config, .fn = fn, .user = user };
 
     const mcvd_status st = check_config(config);
-
     if (st < 0)
         return st;
+    if (strcmp(reference, "-") == 0 && strcmp(test, "-") == 0)
+        return mcvdi_fail(MCVD_E_INPUT, "both videos are '-': only one can come from stdin");
     if (are_folders(reference, test))
-        return compare_folders(paths, config, fn, user);
-    return compare_files(paths, config, fn, user);
+        return compare_folders(&c, paths);
+    if (config->unpaired)
+        return mcvdi_fail(MCVD_E_INPUT, "%s and %s: two folders of videos are needed", reference,
+                          test);
+    return compare_files(&c, paths);
 }

@@ -6,20 +6,21 @@
 
 #include "core/alloc.h"
 #include "core/status.h"
+#include "eval/clip_features.h"
 
-/* Vectors of reference and test, as many of both. */
+/* Vectors of reference and test. */
 typedef struct vectors {
     double *values[2]; /* [n, dim] */
-    size_t n;
-    size_t capacity;
+    size_t n[2];
+    size_t capacity[2];
     size_t dim;
 } vectors;
 
 struct mcvd_set_collector {
     vectors of_videos;
     vectors of_frames;
-    size_t videos;
-    size_t too_short;     /* videos without features */
+    size_t videos;        /* of both sides */
+    size_t without;       /* features, of them */
     const char *distance; /* "fvd" or "fvd-proxy"; NULL without features */
     size_t min_frames;
 };
@@ -54,54 +55,69 @@ void mcvd_set_collector_free(mcvd_set_collector **collector)
     *collector = NULL;
 }
 
-static mcvd_status append(vectors *v, const double *const values[2], size_t count)
+static mcvd_status append(vectors *v, int side, const double *values, size_t count)
 {
-    const size_t capacity = v->n + count > 2 * v->capacity ? v->n + count : 2 * v->capacity;
+    const size_t needed = v->n[side] + count;
+    const size_t twice = 2 * v->capacity[side];
+    const size_t capacity = needed > twice ? needed : twice;
 
-    if (v->n + count > v->capacity) {
-        for (int i = 0; i < 2; i++) {
-            double *grown = mcvdi_realloc(v->values[i], capacity * v->dim * sizeof *grown);
-            if (!grown)
-                return mcvdi_fail(MCVD_E_NOMEM, "metrics: %zu vectors of features", capacity);
-            v->values[i] = grown;
-        }
-        v->capacity = capacity;
+    if (needed > v->capacity[side]) {
+        double *grown = mcvdi_realloc(v->values[side], capacity * v->dim * sizeof *grown);
+        if (!grown)
+            return mcvdi_fail(MCVD_E_NOMEM, "metrics: %zu vectors of features", capacity);
+        v->values[side] = grown;
+        v->capacity[side] = capacity;
     }
-    for (int i = 0; i < 2; i++)
-        memcpy(v->values[i] + v->n * v->dim, values[i], count * v->dim * sizeof *values[i]);
-    v->n += count;
+    memcpy(v->values[side] + v->n[side] * v->dim, values, count * v->dim * sizeof *values);
+    v->n[side] = needed;
     return MCVD_OK;
 }
 
 mcvd_status mcvd_set_collector_add(mcvd_set_collector *c, const mcvd_compare_result *result)
 {
+    const char *const paths[2] = { result->reference, result->test };
     mcvd_status st = MCVD_OK;
 
-    c->videos++;
-    if (result->video_features[0])
-        st = append(&c->of_videos, result->video_features, 1);
-    else
-        c->too_short++;
-    if (st >= 0 && result->frame_features[0])
-        st = append(&c->of_frames, result->frame_features, result->frames);
+    for (int side = 0; st >= 0 && side < 2; side++) {
+        if (!paths[side])
+            continue;
+        c->videos++;
+        if (result->video_features[side])
+            st = append(&c->of_videos, side, result->video_features[side], 1);
+        else
+            c->without++;
+        if (st >= 0 && result->frame_features[side])
+            st = append(&c->of_frames, side, result->frame_features[side], result->frames);
+    }
     return st;
+}
+
+static size_t fewer(const vectors *v)
+{
+    return v->n[0] < v->n[1] ? v->n[0] : v->n[1];
 }
 
 static mcvd_status check_videos(const mcvd_set_collector *c, const char *name, size_t least)
 {
-    if (c->too_short > 0)
-        return mcvdi_fail(MCVD_E_INPUT, "%s: %zu of %zu videos have fewer than %zu frames", name,
-                          c->too_short, c->videos, c->min_frames);
-    if (c->of_videos.n < least)
+    if (c->without > 0)
+        return mcvdi_fail(MCVD_E_INPUT,
+                          "%s: %zu of %zu videos have fewer than %zu frames or more than %d", name,
+                          c->without, c->videos, c->min_frames, MCVDI_CLIP_MAX_FRAMES);
+    if (fewer(&c->of_videos) < least)
         return mcvdi_fail(MCVD_E_INPUT, "%s compares sets: %zu videos, at least %zu are needed",
-                          name, c->of_videos.n, least);
+                          name, fewer(&c->of_videos), least);
     return MCVD_OK;
+}
+
+static mcvd_feature_set set_of(const vectors *v, int side)
+{
+    return (mcvd_feature_set) { v->values[side], v->n[side], v->dim };
 }
 
 static mcvd_status distance_of(double *value, const vectors *v)
 {
-    const mcvd_feature_set real = { v->values[0], v->n, v->dim };
-    const mcvd_feature_set fake = { v->values[1], v->n, v->dim };
+    const mcvd_feature_set real = set_of(v, 0);
+    const mcvd_feature_set fake = set_of(v, 1);
 
     return mcvd_frechet_distance(value, &fake, &real);
 }
@@ -120,18 +136,17 @@ static mcvd_status video_distance(const mcvd_set_collector *c, mcvd_set_metric m
 
 static mcvd_status frame_distance(const mcvd_set_collector *c, double *values)
 {
-    if (c->of_frames.n < 2)
+    if (fewer(&c->of_frames) < 2)
         return mcvdi_fail(MCVD_E_INPUT,
                           "fid-alexnet: features of %zu frames, at least 2 are needed",
-                          c->of_frames.n);
+                          fewer(&c->of_frames));
     return distance_of(&values[MCVD_SET_METRIC_FID_ALEXNET], &c->of_frames);
 }
 
 static mcvd_status neighbours(const mcvd_set_collector *c, double *precision, double *recall)
 {
-    const vectors *v = &c->of_videos;
-    const mcvd_feature_set real = { v->values[0], v->n, v->dim };
-    const mcvd_feature_set fake = { v->values[1], v->n, v->dim };
+    const mcvd_feature_set real = set_of(&c->of_videos, 0);
+    const mcvd_feature_set fake = set_of(&c->of_videos, 1);
     const mcvd_status st = check_videos(c, "precision and recall", MCVD_PRECISION_RECALL_K + 1);
 
     return st < 0 ? st

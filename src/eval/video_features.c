@@ -152,18 +152,13 @@ const char *mcvd_video_features_distance(const mcvd_video_features *features)
 
 /* ---- extract -------------------------------------------------------------------------------- */
 
-static mcvd_status check_video(const mcvd_video_features *f, const float *video,
-                               const mcvd_video_shape *s)
+static mcvd_status check_pictures(const float *video, const mcvd_video_shape *s)
 {
     size_t numel;
 
     if (s->channels != 1 && s->channels != 3)
         return mcvdi_fail(MCVD_E_RANGE, "video features: %zu channels, expected 1 or 3",
                           s->channels);
-    if (s->frames < mcvd_video_features_min_frames(f) || s->frames > MAX_FRAMES)
-        return mcvdi_fail(MCVD_E_RANGE, "%s: a video of %zu frames, expected %zu..%d",
-                          mcvd_video_features_distance(f), s->frames,
-                          mcvd_video_features_min_frames(f), MAX_FRAMES);
     if (s->height == 0 || s->width == 0 || s->height > 32 * s->width || s->width > 32 * s->height ||
         !mcvdi_mul_size(&numel, s->frames * s->channels, s->height) ||
         !mcvdi_mul_size(&numel, numel, s->width))
@@ -172,6 +167,15 @@ static mcvd_status check_video(const mcvd_video_features *f, const float *video,
         if (!isfinite(video[i]))
             return mcvdi_fail(MCVD_E_NONFINITE,
                               "video features: a NaN or infinity among the pixels");
+    return MCVD_OK;
+}
+
+static mcvd_status check_frames(const mcvd_video_features *f, size_t frames)
+{
+    if (frames < mcvd_video_features_min_frames(f) || frames > MAX_FRAMES)
+        return mcvdi_fail(MCVD_E_RANGE, "%s: a video of %zu frames, expected %zu..%d",
+                          mcvd_video_features_distance(f), frames,
+                          mcvd_video_features_min_frames(f), MAX_FRAMES);
     return MCVD_OK;
 }
 
@@ -185,17 +189,36 @@ static mcvd_status reserve(mcvd_video_features *f, size_t frames)
     return f->prepared ? MCVD_OK : mcvdi_fail(MCVD_E_NOMEM, "video features: %zu frames", frames);
 }
 
+mcvd_status mcvdi_video_features_prepare(float *out, const float *video,
+                                         const mcvd_video_shape *shape)
+{
+    const mcvd_status st = check_pictures(video, shape);
+
+    if (st >= 0)
+        mcvdi_video_prepare(out, video, shape, SIDE);
+    return st;
+}
+
+mcvd_status mcvdi_video_features_prepared(mcvd_video_features *features, const float *prepared,
+                                          size_t frames, double *out)
+{
+    const mcvd_status st = check_frames(features, frames);
+
+    if (st < 0)
+        return st;
+    return features->i3d ? mcvdi_i3d_features(features->i3d, prepared, frames, out)
+                         : mcvdi_proxy_features(features->proxy, prepared, frames, out);
+}
+
 mcvd_status mcvd_video_features_extract(mcvd_video_features *features, const float *video,
                                         const mcvd_video_shape *shape, double *out)
 {
-    mcvd_status st = check_video(features, video, shape);
+    mcvd_status st = check_frames(features, shape->frames);
 
     if (st >= 0)
         st = reserve(features, shape->frames);
-    if (st < 0)
-        return st;
-    mcvdi_video_prepare(features->prepared, video, shape, SIDE);
-    return features->i3d
-               ? mcvdi_i3d_features(features->i3d, features->prepared, shape->frames, out)
-               : mcvdi_proxy_features(features->proxy, features->prepared, shape->frames, out);
+    if (st >= 0)
+        st = mcvdi_video_features_prepare(features->prepared, video, shape);
+    return st < 0 ? st
+                  : mcvdi_video_features_prepared(features, features->prepared, shape->frames, out);
 }

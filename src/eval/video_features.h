@@ -10,4 +10,15 @@
 void mcvdi_video_prepare(float *out, const float *video, const mcvd_video_shape *shape,
                          size_t side);
 
+/* Values of a prepared frame of [224, 224, 3]. */
+enum { MCVDI_VIDEO_FRAME = 224 * 224 * 3 };
+
+/* As mcvd_video_features_extract does before the network: [frames, MCVDI_VIDEO_FRAME]; refuses the
+ * same pictures. */
+mcvd_status mcvdi_video_features_prepare(float *out, const float *video,
+                                         const mcvd_video_shape *shape);
+/* And from there on. MCVD_E_RANGE (too few frames, too many), MCVD_E_NOMEM. */
+mcvd_status mcvdi_video_features_prepared(mcvd_video_features *features, const float *prepared,
+                                          size_t frames, double *out);
+
 #endif

@@ -1,4 +1,5 @@
 /* Videos against videos: lossless files with known frames, folders, refusals. */
+#include <mcvd/log.h>
 #include <mcvd/metrics.h>
 #include <mcvd/video.h>
 
@@ -190,6 +191,130 @@ static void test_folders(void **state)
     CHECK_MESSAGE("both");
 }
 
+typedef struct heard {
+    int count;
+    char last[512];
+} heard;
+
+static void hear(void *user, mcvd_log_level level, const char *line)
+{
+    heard *h = user;
+
+    if (level != MCVD_LOG_WARNING)
+        return;
+    h->count++;
+    snprintf(h->last, sizeof h->last, "%s", line);
+}
+
+/* A folder's name has no extension: clip.1 and clip.2 are two videos. */
+static void test_dots_in_folders(void **state)
+{
+    (void)state;
+    const mcvd_compare_config config = mcvd_compare_config_default();
+    char sides[2][TEST_PATH_BYTES];
+    char path[TEST_PATH_BYTES];
+    heard h = { 0 };
+    pairs p = { 0 };
+
+    for (int side = 0; side < 2; side++) {
+        CHECK_EQ(mkdir(test_path(sides[side], folder, side ? "test" : "truth"), 0777), 0);
+        write_video(test_path(path, sides[side], "clip.1/"), SIDE, 2, 100 + side, 0);
+        write_video(test_path(path, sides[side], side ? "clip.2.mkv" : "clip.2/"), SIDE, 2, 50, 0);
+    }
+    write_video(test_path(path, sides[1], "picture%05d.png"), SIDE, 1, 100, 0);
+    mcvd_log_set(hear, &h);
+    CHECK_OK(mcvd_compare(sides[0], sides[1], &config, keep, &p));
+    mcvd_log_set(NULL, NULL);
+    CHECK_EQ(p.count, 2);
+    assert_string_equal(p.names[0], "clip.1");
+    assert_string_equal(p.names[1], "clip.2");
+    CHECK_EQ(p.results[0].identical_frames, 0);
+    CHECK_EQ(p.results[1].identical_frames, 2);
+    CHECK_EQ(h.count, 1);
+    CHECK_TRUE(strstr(h.last, "picture00001.png: no video by its name, left out") != NULL);
+}
+
+static mcvd_status collect(void *user, const mcvd_compare_result *result)
+{
+    CHECK_TRUE((result->reference == NULL) != (result->test == NULL));
+    CHECK_TRUE(isnan(result->scores.value[MCVD_METRIC_MSE]));
+    return mcvd_set_collector_add(user, result);
+}
+
+/* As sets: other names and numbers; each vector is that of the whole video at once. */
+static void test_unpaired(void **state)
+{
+    (void)state;
+    enum { FRAMES = 6, DIM = 64, NUMEL = FRAMES * BYTES };
+    static const int levels[2][3] = { { 20, 60, 130 }, { 90, 120, 0 } };
+    static double wanted[2][3 * DIM];
+    static float video[NUMEL];
+    const mcvd_video_shape shape = { FRAMES, SIDE, SIDE, 3 };
+    mcvd_compare_config config = mcvd_compare_config_default();
+    mcvd_set_collector *collector = NULL;
+    char sides[2][TEST_PATH_BYTES];
+    char path[TEST_PATH_BYTES];
+    double values[MCVD_NUM_SET_METRICS];
+    double distance;
+
+    CHECK_OK(mcvd_video_features_open(&config.features, MCVD_EXTRACTOR_PROXY, NULL));
+    CHECK_OK(mcvd_set_collector_create(&collector, config.features));
+    for (int side = 0; side < 2; side++) {
+        CHECK_EQ(mkdir(test_path(sides[side], folder, side ? "test" : "truth"), 0777), 0);
+        for (int v = 0; v < 3 - side; v++) {
+            char name[16];
+            snprintf(name, sizeof name, "%c%d.mkv", 'a' + side, v);
+            write_video(test_path(path, sides[side], name), SIDE, FRAMES, levels[side][v], 7);
+            for (int i = 0; i < NUMEL; i++)
+                video[i] = (float)(levels[side][v] + i / BYTES * 7) / 255.0f;
+            CHECK_OK(mcvd_video_features_extract(config.features, video, &shape,
+                                                 wanted[side] + v * DIM));
+        }
+    }
+    config.unpaired = true;
+    config.metrics = 0;
+    CHECK_OK(mcvd_compare(sides[0], sides[1], &config, collect, collector));
+    CHECK_OK(
+        mcvd_set_collector_scores(collector, MCVD_METRIC_BIT(MCVD_SET_METRIC_FVD_PROXY), values));
+    CHECK_OK(mcvd_frechet_distance(&distance, &(const mcvd_feature_set) { wanted[1], 2, DIM },
+                                   &(const mcvd_feature_set) { wanted[0], 3, DIM }));
+    CHECK_TRUE(distance > 0.0);
+    CHECK_CLOSE(values[MCVD_SET_METRIC_FVD_PROXY], distance, 0.0);
+    CHECK_STATUS(mcvd_compare(path, path, &config, keep, NULL), MCVD_E_INPUT);
+    mcvd_set_collector_free(&collector);
+    mcvd_video_features_free(&config.features);
+}
+
+/* 10 frames/s beside 20: said once, compared all the same. */
+static void test_rates(void **state)
+{
+    (void)state;
+    const mcvd_compare_config config = mcvd_compare_config_default();
+    const uint8_t frame[BYTES] = { 0 };
+    heard h = { 0 };
+    pairs p = { 0 };
+
+    for (int i = 0; i < 2; i++) {
+        mcvd_video_writer_config wc = mcvd_video_writer_config_default();
+        mcvd_video_writer *writer = NULL;
+        wc.width = wc.height = SIDE;
+        wc.fps_num = 10 * (i + 1);
+        wc.fps_den = 1;
+        CHECK_OK(mcvd_video_writer_open(&writer, i ? path_b : path_a, &wc));
+        CHECK_OK(mcvd_video_writer_write(writer, frame));
+        CHECK_OK(mcvd_video_writer_write(writer, frame));
+        CHECK_OK(mcvd_video_writer_finish(writer));
+        mcvd_video_writer_free(&writer);
+    }
+    mcvd_log_set(hear, &h);
+    CHECK_OK(mcvd_compare(path_a, path_b, &config, keep, &p));
+    CHECK_EQ(h.count, 1);
+    CHECK_TRUE(strstr(h.last, "a.mkv has 10 frames/s") != NULL);
+    CHECK_OK(mcvd_compare(path_a, path_a, &config, keep, &p));
+    CHECK_EQ(h.count, 1);
+    mcvd_log_set(NULL, NULL);
+}
+
 /* Each of our own allocations refused in turn, for a folder of one pair. */
 static void test_without_memory(void **state)
 {
@@ -254,6 +379,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_unlike_frame_counts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_ssim_of_small_frames, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_folders, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_dots_in_folders, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_unpaired, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_rates, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_without_memory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_pictures_are_one_video, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bad_paths, set_up, tear_down),
