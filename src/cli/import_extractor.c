@@ -180,6 +180,10 @@ mcvd_status mcvdi_cmd_import_extractor(mcvd_extractor_kind kind, int argc, char 
     if (st < 0)
         return st;
     print_result(kind, &a, path, &result);
+    if (kind == MCVD_EXTRACTOR_I3D && !result.bn_eps_read && a.bn_eps == 0.0)
+        mcvdi_cli_warn("%s does not say the eps of its batch norms: %g is taken; weights that were "
+                       "trained or ported with DeepMind's 0.001 need --bn-eps 0.001",
+                       a.source, result.bn_eps);
     if (kind == MCVD_EXTRACTOR_ALEXNET && !result.heads)
         mcvdi_cli_warn("%s: without the learned heads; LPIPS needs them: --heads alex.pth", path);
     return st;

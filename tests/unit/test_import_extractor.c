@@ -69,7 +69,13 @@ static int teardown(void **state)
 
 /* --- files --- */
 
-typedef enum style { OURS, PREFIXED, OTHER, SCRIPT } style;
+/* SCRIPT and NESTED are TorchScript archives. */
+typedef enum style { OURS, PREFIXED, OTHER, SCRIPT, NESTED } style;
+
+static bool is_script(style s)
+{
+    return s == SCRIPT || s == NESTED;
+}
 
 static void name_of(char name[256], const mcvdi_extractor_tensor *t, style s, size_t i)
 {
@@ -79,7 +85,8 @@ static void name_of(char name[256], const mcvdi_extractor_tensor *t, style s, si
     if (s == SCRIPT) /* numbers for names, but for the last part */
         snprintf(name, 256, "m%zu.%s", i, strrchr(t->name, '.') + 1);
     else
-        snprintf(name, 256, "%s%s", s == PREFIXED ? "net.i3d." : "", s == OTHER ? other : t->name);
+        snprintf(name, 256, "%s%s", s == PREFIXED ? "net.i3d." : "",
+                 s == OTHER || s == NESTED ? other : t->name);
 }
 
 static void put_tensor(test_bytes *to, const mcvdi_extractor_tensor *t, size_t offset)
@@ -99,11 +106,49 @@ static void put_tensor(test_bytes *to, const mcvdi_extractor_tensor *t, size_t o
     pickle_tensor(to, &row);
 }
 
-static void put_attribute(test_bytes *to, const mcvdi_extractor_tensor *t, style s, size_t i)
+/* Modules that are open in the pickle, from the outermost on. */
+typedef struct open_modules {
+    char names[8][64];
+    int depth;
+} open_modules;
+
+static void close_modules(test_bytes *to, open_modules *open, int depth)
+{
+    for (; open->depth > depth; open->depth--)
+        BYTES(to, "ub");
+}
+
+/* A tensor as an attribute of modules inside modules, each of which appears once. */
+static void put_nested(test_bytes *to, open_modules *open, const char *name,
+                       const mcvdi_extractor_tensor *t, size_t i)
+{
+    int at = 0;
+
+    for (const char *dot = strchr(name, '.'); dot; name = dot + 1, dot = strchr(name, '.'), at++) {
+        char part[64];
+        snprintf(part, sizeof part, "%.*s", (int)(dot - name), name);
+        if (at < open->depth && strcmp(open->names[at], part) == 0)
+            continue;
+        close_modules(to, open, at);
+        memcpy(open->names[open->depth++], part, sizeof part);
+        pickle_text(to, part);
+        BYTES(to, "c__torch__\nU\n)\x81}(");
+    }
+    close_modules(to, open, at);
+    pickle_text(to, name);
+    put_tensor(to, t, i);
+}
+
+static void put_attribute(test_bytes *to, open_modules *open, const mcvdi_extractor_tensor *t,
+                          style s, size_t i)
 {
     char name[256];
 
     name_of(name, t, s, i);
+    if (s == NESTED) {
+        put_nested(to, open, name, t, i);
+        return;
+    }
     if (s != SCRIPT) {
         pickle_text(to, name);
         put_tensor(to, t, i);
@@ -118,30 +163,54 @@ static void put_attribute(test_bytes *to, const mcvdi_extractor_tensor *t, style
     BYTES(to, "ub");
 }
 
+/* How TorchScript writes what its batch norms do: as calls, or as a class with constants. */
+static void put_code(test_zip *zip, style s)
+{
+    static const char call[] = "x = torch.batch_norm(i, w, b, m, v, False, 0.1, 0.001, True)";
+    static const char class[] = "class BatchNorm3d(Module):\n"
+                                "  running_var : Tensor\n"
+                                "  affine : Final[bool] = True\n"
+                                "  eps : Final[float] = 0.001\n"
+                                "  def forward(self: T,\n    input: Tensor) -> Tensor:\n"
+                                "    _0 = __torch__.torch.nn.functional.batch_norm\n";
+    static const char function[] =
+        "def batch_norm(input: Tensor,\n    eps: float=1.0000000000000001e-05) -> Tensor:\n"
+        "  return torch.batch_norm(input, w, b, m, v, training, momentum, eps, True)\n";
+
+    if (s == SCRIPT) {
+        zip_put_plain(zip, "p/code/__torch__/net.py", call, strlen(call));
+        return;
+    }
+    zip_put_plain(zip, "p/code/__torch__/torch/nn/functional.py", function, strlen(function));
+    zip_put_plain(zip, "p/code/__torch__/torch/nn/modules/batchnorm/___torch_mangle_7.py", class,
+                  strlen(class));
+}
+
 /* All tensors but number `left_out`; in a file of SCRIPT style the first two come last. */
 static void save_weights(const char *to, const mcvdi_extractor_tensor *tensors, size_t count,
                          style s, size_t left_out)
 {
-    static const char code[] = "x = torch.batch_norm(i, w, b, m, v, False, 0.1, 0.001, True)";
     const size_t turn = s == SCRIPT ? 2 : 0;
     test_bytes pickle = { 0 };
     test_zip zip = { 0 };
+    open_modules open = { 0 };
 
     BYTES(&pickle, "\x80\x02");
-    if (s == SCRIPT)
+    if (is_script(s))
         BYTES(&pickle, "c__torch__\nNet\n)\x81");
     BYTES(&pickle, "}(");
     for (size_t i = 0; i < count; i++)
         if ((i + turn) % count != left_out)
-            put_attribute(&pickle, &tensors[(i + turn) % count], s, (i + turn) % count);
-    if (s == SCRIPT)
+            put_attribute(&pickle, &open, &tensors[(i + turn) % count], s, (i + turn) % count);
+    close_modules(&pickle, &open, 0);
+    if (is_script(s))
         BYTES(&pickle, "ub.");
     else
         BYTES(&pickle, "u.");
     zip_put_plain(&zip, "p/data.pkl", pickle.data, pickle.used);
     zip_put_plain(&zip, "p/data/0", numbers, num_numbers * sizeof *numbers);
-    if (s == SCRIPT)
-        zip_put_plain(&zip, "p/code/__torch__/net.py", code, strlen(code));
+    if (is_script(s))
+        put_code(&zip, s);
     zip_end(&zip);
     bytes_save(&zip.file, to);
     bytes_free(&zip.file);
@@ -224,7 +293,7 @@ static void import_i3d(style s, const char *matched_by, double eps)
     CHECK_EQ(strcmp(r.matched_by, matched_by), 0);
     CHECK_EQ(r.num_tensors, MCVDI_I3D_TENSORS);
     CHECK_EQ(r.num_params, 12711824);
-    CHECK_EQ(r.bn_eps_read, s == SCRIPT);
+    CHECK_EQ(r.bn_eps_read, is_script(s));
     CHECK_CLOSE(r.bn_eps, eps, 0.0);
     CHECK_OK(mcvd_safetensors_open(&file, output));
     CHECK_EQ(mcvd_safetensors_count(file), MCVDI_I3D_TENSORS);
@@ -233,7 +302,7 @@ static void import_i3d(style s, const char *matched_by, double eps)
     check_meta(file, "mcvd_extractor", "i3d");
     check_meta(file, "source", "weights.pt");
     check_meta(file, "source_sha256", hex);
-    check_meta(file, "bn_eps", s == SCRIPT ? "0.001" : "1e-05");
+    check_meta(file, "bn_eps", is_script(s) ? "0.001" : "1e-05");
     mcvd_safetensors_close(&file);
 }
 
@@ -242,6 +311,13 @@ static void i3d_of_both_ports(void **state)
     (void)state;
     import_i3d(PREFIXED, "names", 1e-5);
     import_i3d(OTHER, "names of kinetics-i3d", 1e-5);
+}
+
+/* The layout of the public archive: modules inside modules under the names of kinetics-i3d. */
+static void i3d_of_the_public_archive(void **state)
+{
+    (void)state;
+    import_i3d(NESTED, "names of kinetics-i3d", 0.001);
 }
 
 static void i3d_by_order(void **state)
@@ -386,6 +462,7 @@ int main(void)
         cmocka_unit_test(names_of_the_reference),
         cmocka_unit_test(other_names),
         cmocka_unit_test(i3d_of_both_ports),
+        cmocka_unit_test(i3d_of_the_public_archive),
         cmocka_unit_test(i3d_by_order),
         cmocka_unit_test(i3d_refused),
         cmocka_unit_test(alexnet_with_heads),
