@@ -68,6 +68,10 @@ MCVD_API const char *mcvd_video_features_sha256(const mcvd_video_features *featu
 /** "fvd" or "fvd-proxy": what a Fréchet distance on these features may be called. */
 MCVD_API const char *mcvd_video_features_distance(const mcvd_video_features *features);
 
+/** Multiply-adds of the network for a video of as many frames as the last one; 0 before the first.
+ */
+MCVD_API double mcvd_video_features_macs(const mcvd_video_features *features);
+
 typedef struct mcvd_video_shape {
     size_t frames, height, width, channels; /* channels 1 or 3 */
 } mcvd_video_shape;
@@ -99,6 +103,8 @@ typedef struct mcvd_picture_shape {
 MCVD_API mcvd_status mcvd_lpips_open(mcvd_lpips **out, const char *path);
 MCVD_API void mcvd_lpips_free(mcvd_lpips **lpips);
 MCVD_API const char *mcvd_lpips_sha256(const mcvd_lpips *lpips);
+/** Multiply-adds of the network for one picture. */
+MCVD_API double mcvd_lpips_macs(const mcvd_lpips *lpips);
 
 /**
  * LPIPS v0.1 with AlexNet between two 8-bit pictures, as the published tables have it: gray

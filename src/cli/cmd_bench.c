@@ -18,6 +18,7 @@
 #include <mcvd/trainer.h>
 #include <mcvd/version.h>
 
+#include "cli/bench_features.h"
 #include "cli/bench_loader.h"
 #include "cli/fail.h"
 #include "cli/figures.h"
@@ -39,6 +40,8 @@ typedef struct bench_args {
     int64_t steps;
     int64_t threads;
     const char *data;
+    const char *features;
+    int64_t frames;
     bool no_reuse;
     bool json;
     mcvdi_arg_list sets;
@@ -58,16 +61,28 @@ static const mcvdi_arg args[] = {
     { .name = "--mode",
       .type = MCVDI_ARG_CHOICE,
       .value = "MODE",
-      .choices = "forward|train|sample|loader",
+      .choices = "forward|train|sample|loader|features",
       .fallback = "forward",
-      .help = "one call of the network, one whole optimizer step, one block of sampling, or one "
-              "batch of training windows without a trainer",
+      .help = "one call of the network, one whole optimizer step, one block of sampling, one "
+              "batch of training windows without a trainer, or the networks that judge videos",
       .offset = offsetof(bench_args, mode) },
     { .name = "--data",
       .type = MCVDI_ARG_TEXT,
       .value = "PATH",
       .help = "loader: what to read, as for `mcvd train`; default: moving digits",
       .offset = offsetof(bench_args, data) },
+    { .name = "--features",
+      .type = MCVDI_ARG_TEXT,
+      .value = "DIR",
+      .help = "features: folder of i3d.safetensors and alexnet.safetensors ($MCVD_FEATURES)",
+      .offset = offsetof(bench_args, features) },
+    { .name = "--frames",
+      .type = MCVDI_ARG_INT,
+      .value = "N",
+      .min = 9,
+      .max = 1024,
+      .help = "features: of a video; default: 16",
+      .offset = offsetof(bench_args, frames) },
     { .name = "--batch",
       .type = MCVDI_ARG_INT,
       .value = "N",
@@ -80,7 +95,7 @@ static const mcvdi_arg args[] = {
       .value = "N",
       .min = 1,
       .max = MAX_RUNS,
-      .help = "timed runs; default: 10, 1 for sample, 100 for loader",
+      .help = "timed runs; default: 10, 1 for sample, 100 for loader, 5 for features",
       .offset = offsetof(bench_args, runs) },
     { .name = "--warmup",
       .type = MCVDI_ARG_INT,
@@ -123,7 +138,8 @@ static const mcvdi_arg_table table = {
     "  mcvd bench --config configs/bair_big.json --mode forward --batch 1 --json\n"
     "  mcvd bench --config configs/smmnist_DDPM_big5.json --mode train --batch 4\n"
     "  mcvd bench --config configs/bair_big.json --mode sample --steps 100\n"
-    "  mcvd bench --config configs/bair_big.json --mode loader --data prepared/bair",
+    "  mcvd bench --config configs/bair_big.json --mode loader --data prepared/bair\n"
+    "  mcvd bench --mode features --frames 30",
 };
 
 /* What is timed. */
@@ -524,6 +540,24 @@ static mcvd_status bench_loader(const bench_args *a)
     return mcvdi_bench_loader_run(&bench);
 }
 
+static mcvd_status bench_features(const bench_args *a)
+{
+    const mcvdi_bench_features bench = { .folder = a->features,
+                                         .frames = a->frames ? (size_t)a->frames : 16,
+                                         .runs = a->runs ? (size_t)a->runs : 5,
+                                         .warmup = (size_t)a->warmup,
+                                         .json = a->json };
+
+    if (a->model || a->config || a->batch)
+        return mcvdi_cli_fail(MCVD_E_USAGE, "--mode features: has a network of its own, no %s",
+                              a->model    ? "--model"
+                              : a->config ? "--config"
+                                          : "--batch");
+    if (a->threads)
+        mcvd_set_threads((int)a->threads);
+    return mcvdi_bench_features_run(&bench);
+}
+
 mcvd_status mcvdi_cmd_bench(int argc, char **argv)
 {
     bench_args a = { 0 };
@@ -535,6 +569,11 @@ mcvd_status mcvdi_cmd_bench(int argc, char **argv)
         return st;
     if (strcmp(a.mode, "loader") == 0)
         return bench_loader(&a);
+    if (strcmp(a.mode, "features") == 0)
+        return bench_features(&a);
+    if (a.features || a.frames)
+        return mcvdi_cli_fail(MCVD_E_USAGE, "%s belongs to --mode features",
+                              a.features ? "--features" : "--frames");
     if (a.data)
         return mcvdi_cli_fail(MCVD_E_USAGE, "--data belongs to --mode loader");
     st = set_up(&a, &job);

@@ -114,6 +114,11 @@ const char *mcvd_lpips_sha256(const mcvd_lpips *lpips)
     return lpips->sha256;
 }
 
+double mcvd_lpips_macs(const mcvd_lpips *lpips)
+{
+    return mcvdi_alexnet_macs(lpips->net);
+}
+
 mcvd_status mcvd_lpips_remember(mcvd_lpips *lpips, size_t pictures)
 {
     if (pictures < 1 || pictures > MAX_REMEMBERED)

@@ -150,6 +150,11 @@ const char *mcvd_video_features_distance(const mcvd_video_features *features)
     return features->i3d ? "fvd" : "fvd-proxy";
 }
 
+double mcvd_video_features_macs(const mcvd_video_features *features)
+{
+    return features->i3d ? mcvdi_i3d_macs(features->i3d) : mcvdi_proxy_macs(features->proxy);
+}
+
 /* ---- extract -------------------------------------------------------------------------------- */
 
 static mcvd_status check_pictures(const float *video, const mcvd_video_shape *s)

@@ -141,6 +141,11 @@ mcvd_status mcvdi_alexnet_taps(mcvdi_alexnet *net, const float *picture,
     return st;
 }
 
+double mcvdi_alexnet_macs(const mcvdi_alexnet *net)
+{
+    return mcvdi_graph_macs(net->graph);
+}
+
 const float *mcvdi_alexnet_head(const mcvdi_alexnet *net, size_t tap)
 {
     return net->heads[tap];

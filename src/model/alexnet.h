@@ -27,6 +27,9 @@ typedef struct mcvdi_alexnet_map {
 mcvd_status mcvdi_alexnet_taps(mcvdi_alexnet *net, const float *picture,
                                mcvdi_alexnet_map taps[MCVDI_ALEXNET_TAPS]);
 
+/* Multiply-adds of a picture. */
+double mcvdi_alexnet_macs(const mcvdi_alexnet *net);
+
 /* The learned weights of a tap's channels; NULL where the file has no heads. */
 const float *mcvdi_alexnet_head(const mcvdi_alexnet *net, size_t tap);
 

@@ -330,6 +330,11 @@ mcvd_status mcvdi_i3d_features(mcvdi_i3d *net, const float *video, size_t frames
     return MCVD_OK;
 }
 
+double mcvdi_i3d_macs(const mcvdi_i3d *net)
+{
+    return net->graph ? mcvdi_graph_macs(net->graph) : 0.0;
+}
+
 const float *mcvdi_i3d_pooled(const mcvdi_i3d *net, size_t *positions)
 {
     *positions = mcvdi_graph_dims(net->graph, net->pooled).h;

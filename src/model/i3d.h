@@ -23,6 +23,9 @@ void mcvdi_i3d_free(mcvdi_i3d **net);
  * MCVD_E_NOMEM, MCVD_E_UNSUPPORTED. */
 mcvd_status mcvdi_i3d_features(mcvdi_i3d *net, const float *video, size_t frames, double *out);
 
+/* Multiply-adds of a video of as many frames as the last one. */
+double mcvdi_i3d_macs(const mcvdi_i3d *net);
+
 /* The average pool before the logits of the last video, [positions, 1024]; for tests. */
 const float *mcvdi_i3d_pooled(const mcvdi_i3d *net, size_t *positions);
 

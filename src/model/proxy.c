@@ -162,6 +162,11 @@ mcvd_status mcvdi_proxy_features(mcvdi_proxy *net, const float *video, size_t fr
     return MCVD_OK;
 }
 
+double mcvdi_proxy_macs(const mcvdi_proxy *net)
+{
+    return net->graph ? mcvdi_graph_macs(net->graph) : 0.0;
+}
+
 const float *mcvdi_proxy_weights(const mcvdi_proxy *net, size_t *count)
 {
     *count = net->starts[LAYERS];

@@ -20,6 +20,9 @@ void mcvdi_proxy_free(mcvdi_proxy **net);
 /* video [frames, 224, 224, 3] in [-1, 1] -> out [64]. MCVD_E_RANGE (frames), MCVD_E_NOMEM. */
 mcvd_status mcvdi_proxy_features(mcvdi_proxy *net, const float *video, size_t frames, double *out);
 
+/* Multiply-adds of a video of as many frames as the last one; 0 before the first. */
+double mcvdi_proxy_macs(const mcvdi_proxy *net);
+
 /* All weights in the order of the layers, so that a report can name them by a checksum. */
 const float *mcvdi_proxy_weights(const mcvdi_proxy *net, size_t *count);
 
