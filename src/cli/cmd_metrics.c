@@ -4,12 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <mcvd/metrics.h>
 
 #include "cli/fail.h"
 #include "cli/metrics_output.h"
 #include "cli/parse.h"
+#include "cli/progress.h"
 #include "cli/signals.h"
 
 typedef struct metrics_args {
@@ -114,6 +116,7 @@ static const mcvdi_arg_table table = {
 typedef struct metrics_job {
     metrics_output output;
     mcvd_set_collector *collector;
+    mcvdi_progress progress;
 } metrics_job;
 
 static mcvd_status take_result(void *user, const mcvd_compare_result *result)
@@ -125,6 +128,7 @@ static mcvd_status take_result(void *user, const mcvd_compare_result *result)
         return mcvdi_cli_fail(MCVD_E_INTERRUPTED, "metrics: stopped after %zu videos",
                               c->videos[0] > c->videos[1] ? c->videos[0] : c->videos[1]);
     const mcvd_status st = mcvdi_metrics_output_add(&job->output, result);
+    mcvdi_progress_update(&job->progress, (int64_t)(c->videos[0] + c->videos[1]), NULL);
     return st < 0 ? st : mcvd_set_collector_add(job->collector, result);
 }
 
@@ -166,10 +170,27 @@ static mcvd_status open_networks(const metrics_args *a, metrics_job *job)
                                           videos[0] < videos[1] ? videos[0] : videos[1] };
 
     o->several = a->unpaired || request.least_videos > 1;
+    job->progress.total = (int64_t)(videos[0] + videos[1]);
     if (st >= 0)
         st = mcvdi_metrics_networks_open(&o->networks, &o->config, &request);
     if (st >= 0)
         st = mcvd_set_collector_create(&job->collector, o->networks.features);
+    return st;
+}
+
+/* Rows on a terminal are progress enough; short runs have no plain line at their end. */
+static mcvd_status compare_videos(const metrics_args *a, metrics_job *job)
+{
+    mcvdi_progress *p = &job->progress;
+
+    p->label = "comparing";
+    p->unit = "videos";
+    p->quiet = !job->output.several || (job->output.stream == stdout && isatty(STDOUT_FILENO));
+    mcvdi_progress_start(p);
+    const mcvd_status st =
+        mcvd_compare(a->reference, a->test, &job->output.config, take_result, job);
+    p->quiet = p->quiet || (!p->terminal && p->shown < 0);
+    mcvdi_progress_end(p, NULL);
     return st;
 }
 
@@ -180,7 +201,7 @@ static mcvd_status compare(const metrics_args *a, const mcvd_compare_config *con
 
     mcvd_status st = open_networks(a, &job);
     if (st >= 0)
-        st = mcvd_compare(a->reference, a->test, &o->config, take_result, &job);
+        st = compare_videos(a, &job);
     if (st >= 0)
         st = mcvdi_metrics_networks_scores(&o->networks, job.collector, o->sets);
     if (st >= 0)

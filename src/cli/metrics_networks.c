@@ -64,8 +64,8 @@ static mcvd_status open_best_features(metrics_networks *n, const char *folder)
     return mcvd_video_features_open(&n->features, MCVD_EXTRACTOR_PROXY, NULL);
 }
 
-/* LPIPS where AlexNet is, else a note. */
-static mcvd_status choose_lpips(metrics_networks *n, const char *folder)
+/* AlexNet where it is, else a note. Sets without pairs have no LPIPS anyway. */
+static mcvd_status choose_alexnet(metrics_networks *n, const char *folder, bool unpaired)
 {
     char path[PATH_BYTES];
     const mcvd_status st = mcvd_extractor_path(path, sizeof path, MCVD_EXTRACTOR_ALEXNET, folder);
@@ -74,9 +74,10 @@ static mcvd_status choose_lpips(metrics_networks *n, const char *folder)
         return mcvd_lpips_open(&n->lpips, path);
     if (st != MCVD_E_INPUT)
         return st;
-    miss(n, "lpips", mcvd_last_error());
-    miss(n, "fid-alexnet", "needs the network of lpips");
-    note("no lpips", mcvd_last_error());
+    if (!unpaired)
+        miss(n, "lpips", mcvd_last_error());
+    miss(n, "fid-alexnet", mcvd_last_error());
+    note(unpaired ? "no fid-alexnet" : "no lpips", mcvd_last_error());
     return MCVD_OK;
 }
 
@@ -115,7 +116,7 @@ static mcvd_status choose(metrics_networks *n, mcvd_compare_config *config,
                           const metrics_request *request)
 {
     n->chosen_here = true;
-    mcvd_status st = choose_lpips(n, request->folder);
+    mcvd_status st = choose_alexnet(n, request->folder, config->unpaired);
     if (st >= 0)
         st = choose_sets(n, request);
     config->metrics = config->unpaired ? 0 : MCVD_METRIC_PIXELS;

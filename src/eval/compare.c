@@ -296,6 +296,12 @@ static const char *last_part(const char *path)
     return slash && slash[1] ? slash + 1 : path;
 }
 
+static mcvd_status need_folders(const char *const paths[2])
+{
+    return mcvdi_fail(MCVD_E_INPUT, "%s and %s: two folders of videos are needed", paths[0],
+                      paths[1]);
+}
+
 static mcvd_status compare_files(comparison *c, const char *const paths[2])
 {
     const char *file = last_part(paths[0]);
@@ -310,6 +316,27 @@ static mcvd_status compare_files(comparison *c, const char *const paths[2])
     return st;
 }
 
+/* A file or a folder of pictures beside a folder of videos. */
+static mcvd_status check_kinds(const mcvdi_video_list *a, const char *other)
+{
+    return a->is_one_video ? MCVD_OK
+                           : mcvdi_fail(MCVD_E_INPUT, "%s is a folder of videos, %s is one video",
+                                        a->path, other);
+}
+
+/* Two folders of which at least one is one video. */
+static mcvd_status compare_one(comparison *c, const char *const paths[2],
+                               const mcvdi_video_list lists[2])
+{
+    mcvd_status st = check_kinds(&lists[0], paths[1]);
+
+    if (st >= 0)
+        st = check_kinds(&lists[1], paths[0]);
+    if (st >= 0 && c->config->unpaired)
+        return need_folders(paths);
+    return st < 0 ? st : compare_files(c, paths);
+}
+
 static mcvd_status compare_folders(comparison *c, const char *const paths[2])
 {
     mcvdi_video_list lists[2] = { { 0 } };
@@ -318,7 +345,7 @@ static mcvd_status compare_folders(comparison *c, const char *const paths[2])
     if (st >= 0)
         st = mcvdi_video_list_open(&lists[1], paths[1]);
     if (st >= 0 && (lists[0].is_one_video || lists[1].is_one_video)) {
-        st = compare_files(c, paths);
+        st = compare_one(c, paths, lists);
     } else if (st >= 0) {
         mcvdi_video_list_warn(&lists[0]);
         mcvdi_video_list_warn(&lists[1]);
@@ -382,13 +409,25 @@ static mcvd_status check_config(const mcvd_compare_config *config)
     return MCVD_OK;
 }
 
+/* Beside a file, a folder of videos is refused as such; others are for the reader to judge. */
+static mcvd_status check_folder(const char *path, const char *other)
+{
+    mcvdi_video_list list = { 0 };
+    mcvd_status st = MCVD_OK;
+
+    if (mcvdi_path_is_folder(path) && mcvdi_video_list_open(&list, path) >= 0)
+        st = check_kinds(&list, other);
+    mcvdi_video_list_free(&list);
+    return st;
+}
+
 mcvd_status mcvd_compare(const char *reference, const char *test, const mcvd_compare_config *config,
                          mcvd_compare_fn fn, void *user)
 {
     const char *const paths[2] = { reference, test };
     comparison c = { .config = config, .fn = fn, .user = user };
 
-    const mcvd_status st = check_config(config);
+    mcvd_status st = check_config(config);
     if (st < 0)
         return st;
     if (strcmp(reference, "-") == 0 && strcmp(test, "-") == 0)
@@ -396,7 +435,9 @@ mcvd_status mcvd_compare(const char *reference, const char *test, const mcvd_com
     if (are_folders(reference, test))
         return compare_folders(&c, paths);
     if (config->unpaired)
-        return mcvdi_fail(MCVD_E_INPUT, "%s and %s: two folders of videos are needed", reference,
-                          test);
-    return compare_files(&c, paths);
+        return need_folders(paths);
+    st = check_folder(reference, test);
+    if (st >= 0)
+        st = check_folder(test, reference);
+    return st < 0 ? st : compare_files(&c, paths);
 }

@@ -337,6 +337,32 @@ static void test_without_memory(void **state)
     CHECK_TRUE(n > 10);
 }
 
+/* The same for the features of a set. */
+static void test_features_without_memory(void **state)
+{
+    (void)state;
+    mcvd_compare_config config = mcvd_compare_config_default();
+    mcvd_status st = MCVD_E_NOMEM;
+    long n = 0;
+
+    write_video(path_a, SIDE, 4, 100, 10);
+    CHECK_OK(mcvd_video_features_open(&config.features, MCVD_EXTRACTOR_PROXY, NULL));
+    config.unpaired = true;
+    for (; st < 0; n++) {
+        mcvd_set_collector *collector = NULL;
+        CHECK_OK(mcvd_set_collector_create(&collector, config.features));
+        mcvdi_alloc_fail_after(n);
+        st = mcvd_compare(folder, folder, &config, collect, collector);
+        mcvdi_alloc_fail_after(-1);
+        mcvd_set_collector_free(&collector);
+        if (st < 0)
+            CHECK_STATUS(st, MCVD_E_NOMEM);
+    }
+    CHECK_TRUE(n > 20);
+    mcvd_video_features_free(&config.features);
+    CHECK_EQ(mcvdi_alloc_stats_get().live, 0);
+}
+
 static void test_pictures_are_one_video(void **state)
 {
     (void)state;
@@ -383,6 +409,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_unpaired, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_rates, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_without_memory, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_features_without_memory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_pictures_are_one_video, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bad_paths, set_up, tear_down),
     };
