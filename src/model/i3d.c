@@ -17,9 +17,16 @@
 #include "core/alloc.h"
 #include "model/feature_net.h"
 
-enum { NAME_BYTES = 128, MAX_FRAMES = 4096, FIRST_CHANNELS = 3 };
+enum { NAME_BYTES = 128, MAX_FRAMES = 4096, FIRST_CHANNELS = 3, NUM_STAGES = 16 };
 
 static const double default_eps = 1e-5;
+
+/* A named part of the trunk, as the reference names them. */
+typedef struct trunk_stage {
+    const char *name;
+    mcvdi_value_id output;
+    size_t frames;
+} trunk_stage;
 
 struct mcvdi_i3d {
     char *path;
@@ -28,6 +35,9 @@ struct mcvdi_i3d {
     mcvdi_graph *graph; /* for `frames` frames */
     size_t frames;
     mcvdi_value_id input, pooled, logits;
+    trunk_stage stages[NUM_STAGES];
+    size_t num_stages;
+    bool keep_stages; /* their outputs, for tests */
 };
 
 /* --- the network --- */
@@ -36,7 +46,18 @@ typedef struct builder {
     mcvdi_graph *g;
     mcvdi_value_id x;
     size_t frames; /* of x */
+    mcvdi_i3d *net;
 } builder;
+
+/* x is the output of a stage. */
+static void end_stage(builder *b, const char *name)
+{
+    mcvdi_i3d *net = b->net;
+
+    net->stages[net->num_stages++] = (trunk_stage) { name, b->x, b->frames };
+    if (net->keep_stages)
+        mcvdi_graph_mark_output(b->g, b->x);
+}
 
 static const size_t one[3] = { 1, 1, 1 };
 static const size_t three[3] = { 3, 3, 3 };
@@ -62,15 +83,17 @@ static void unit(builder *b, const char *name, size_t channels, const size_t ker
 
     b->x = add_unit(b, b->x, name, channels, kernel, stride);
     b->frames = mcvdi_window_frames(&window);
+    end_stage(b, name);
 }
 
-static void max_pool(builder *b, const size_t kernel[3], const size_t stride[3])
+static void max_pool(builder *b, const char *name, const size_t kernel[3], const size_t stride[3])
 {
     const mcvdi_dims dims = mcvdi_graph_dims(b->g, b->x);
     const mcvdi_window window = mcvdi_window_same(dims, b->frames, kernel, stride);
 
     b->x = mcvdi_pool(b->g, b->x, MCVDI_POOL_MAX, &window);
     b->frames = mcvdi_window_frames(&window);
+    end_stage(b, name);
 }
 
 typedef struct mixed_spec {
@@ -99,6 +122,7 @@ static void mixed(builder *b, const mixed_spec *spec)
     const mcvdi_value_id b3 = branch(b, spec, "b3b", pooled, 5);
 
     b->x = mcvdi_concat(b->g, mcvdi_concat(b->g, b0, b1), mcvdi_concat(b->g, b2, b3));
+    end_stage(b, spec->name);
 }
 
 static void mixed_blocks(builder *b, const mixed_spec *specs, size_t count)
@@ -124,22 +148,23 @@ static void build_trunk(builder *b)
                                          { "Mixed_5c", { 384, 192, 384, 48, 128, 128 } } };
 
     unit(b, "Conv3d_1a_7x7", 64, seven, two);
-    max_pool(b, flat_three, flat_two);
+    max_pool(b, "MaxPool3d_2a_3x3", flat_three, flat_two);
     unit(b, "Conv3d_2b_1x1", 64, one, one);
     unit(b, "Conv3d_2c_3x3", 192, three, one);
-    max_pool(b, flat_three, flat_two);
+    max_pool(b, "MaxPool3d_3a_3x3", flat_three, flat_two);
     mixed_blocks(b, level3, sizeof level3 / sizeof *level3);
-    max_pool(b, three, two);
+    max_pool(b, "MaxPool3d_4a_3x3", three, two);
     mixed_blocks(b, level4, sizeof level4 / sizeof *level4);
-    max_pool(b, two, two);
+    max_pool(b, "MaxPool3d_5a_2x2", two, two);
     mixed_blocks(b, level5, sizeof level5 / sizeof *level5);
 }
 
 static void build(mcvdi_i3d *net, size_t frames)
 {
     const mcvdi_dims dims = { 1, frames * MCVDI_I3D_SIDE, MCVDI_I3D_SIDE, FIRST_CHANNELS };
-    builder b = { .g = net->graph, .frames = frames };
+    builder b = { .g = net->graph, .frames = frames, .net = net };
 
+    net->num_stages = 0;
     net->input = b.x = mcvdi_graph_input(b.g, dims);
     build_trunk(&b);
     const mcvdi_window mean = { .frames = b.frames, .kernel = { 2, 7, 7 }, .stride = { 1, 1, 1 } };
@@ -333,6 +358,23 @@ mcvd_status mcvdi_i3d_features(mcvdi_i3d *net, const float *video, size_t frames
 double mcvdi_i3d_macs(const mcvdi_i3d *net)
 {
     return net->graph ? mcvdi_graph_macs(net->graph) : 0.0;
+}
+
+void mcvdi_i3d_keep_stages(mcvdi_i3d *net)
+{
+    net->keep_stages = true;
+    net->frames = 0; /* build again */
+}
+
+const float *mcvdi_i3d_stage(const mcvdi_i3d *net, size_t i, const char **name, mcvdi_dims *dims,
+                             size_t *frames)
+{
+    if (!net->keep_stages || i >= net->num_stages)
+        return NULL;
+    *name = net->stages[i].name;
+    *dims = mcvdi_graph_dims(net->graph, net->stages[i].output);
+    *frames = net->stages[i].frames;
+    return mcvdi_graph_data(net->graph, net->stages[i].output);
 }
 
 const float *mcvdi_i3d_pooled(const mcvdi_i3d *net, size_t *positions)

@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "core/status.h"
+#include "graph/graph.h"
 
 enum { MCVDI_I3D_FEATURES = 400, MCVDI_I3D_POOLED = 1024, MCVDI_I3D_SIDE = 224 };
 enum { MCVDI_I3D_MIN_FRAMES = 9 };
@@ -25,6 +26,12 @@ mcvd_status mcvdi_i3d_features(mcvdi_i3d *net, const float *video, size_t frames
 
 /* Multiply-adds of a video of as many frames as the last one. */
 double mcvdi_i3d_macs(const mcvdi_i3d *net);
+
+/* Keep what every stage puts out, for tests: from the next video on. */
+void mcvdi_i3d_keep_stages(mcvdi_i3d *net);
+/* Stage i of the last video, [1, frames * rows, columns, channels]; NULL when there is none. */
+const float *mcvdi_i3d_stage(const mcvdi_i3d *net, size_t i, const char **name, mcvdi_dims *dims,
+                             size_t *frames);
 
 /* The average pool before the logits of the last video, [positions, 1024]; for tests. */
 const float *mcvdi_i3d_pooled(const mcvdi_i3d *net, size_t *positions);

@@ -151,6 +151,37 @@ static void fill_blocks(float *video, const float *blocks)
                         blocks[((c * 10 + t) * 14 + y / 16) * 14 + x / 16];
 }
 
+/* Shape, and 16 values at places spread over [1, C, T, H, W]: an error is told by its stage. */
+static void check_stage(const mcvdi_i3d *net, size_t i, const mcvd_safetensors *file)
+{
+    const char *name = NULL;
+    mcvdi_dims dims;
+    size_t frames = 0;
+    char part[64];
+    const float *values = mcvdi_i3d_stage(net, i, &name, &dims, &frames);
+
+    CHECK_TRUE(values != NULL);
+    snprintf(part, sizeof part, "shape/%s", name);
+    const mcvd_tensor shape = pipeline_tensor(file, NULL, part, MCVD_I64);
+    const int64_t *s = shape.data;
+    const int64_t found[5] = { 1, (int64_t)dims.c, (int64_t)frames, (int64_t)(dims.h / frames),
+                               (int64_t)dims.w };
+    if (memcmp(s, found, sizeof found) != 0)
+        fail_msg("%s: another shape", name);
+    snprintf(part, sizeof part, "stats/%s", name);
+    const mcvd_tensor stats = pipeline_tensor(file, NULL, part, MCVD_F64);
+    const double largest = ((const double *)stats.data)[2];
+    snprintf(part, sizeof part, "probe/%s", name);
+    const float *probe = pipeline_f32(file, NULL, part);
+    const size_t pixels = dims.h * dims.w;
+    for (uint64_t k = 0; k < 16; k++) {
+        const size_t at = (size_t)(k * 2654435761u % (pixels * dims.c));
+        const double value = (double)values[at % pixels * dims.c + at / pixels];
+        if (!(fabs(value - (double)probe[k]) <= 2e-4 * largest))
+            fail_msg("%s, probe %d: %.9g, expected %.9g", name, (int)k, value, (double)probe[k]);
+    }
+}
+
 static void i3d_of_blocks(void **state)
 {
     char path[TEST_PATH_BYTES];
@@ -166,8 +197,11 @@ static void i3d_of_blocks(void **state)
     (void)state;
     write_hashed_i3d(test_path(path, folder, "i3d.safetensors"));
     CHECK_OK(mcvdi_i3d_create(&net, path));
+    mcvdi_i3d_keep_stages(net);
     fill_blocks(video, pipeline_f32(file, NULL, "blocks"));
     CHECK_OK(mcvdi_i3d_features(net, video, 10, out));
+    for (size_t i = 0; i < 16; i++)
+        check_stage(net, i, file);
     for (size_t i = 0; i < MCVDI_I3D_FEATURES; i++)
         largest = fmax(largest, fabs((double)logits[i]));
     for (size_t i = 0; i < MCVDI_I3D_FEATURES; i++)
