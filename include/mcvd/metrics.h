@@ -267,7 +267,7 @@ typedef struct mcvd_compare_result {
     int channels;
     mcvd_scores scores; /* of the video as one trajectory; NAN without counterpart */
     /* Of reference and test, until the callback returns; NULL where not asked for, and where the
-     * video has too few frames for its features or more than 1024. */
+     * video has too few frames for its features or more than 512. */
     const double *video_features[2]; /* [mcvd_video_features_dim] */
     const double *frame_features[2]; /* [frames, MCVD_LPIPS_FEATURES] */
 } mcvd_compare_result;

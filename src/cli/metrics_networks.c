@@ -88,6 +88,8 @@ static mcvd_status choose_sets(metrics_networks *n, const metrics_request *reque
 
     if (request->least_videos < 2) {
         miss(n, "fvd", "compares sets of videos: at least 2 are needed");
+        if (n->lpips)
+            miss(n, "fid-alexnet", "by its name alone where there is one pair");
         miss(n, "precision", "compares sets of videos: at least 4 are needed");
         miss(n, "recall", "compares sets of videos: at least 4 are needed");
         return MCVD_OK;

@@ -5,8 +5,8 @@
 #include <mcvd/metrics.h>
 #include <mcvd/video.h>
 
-/* A longer video has no features: its activations would not fit into ordinary memory. */
-enum { MCVDI_CLIP_MAX_FRAMES = 1024 };
+/* A longer video has no features: I3D alone would take gigabytes for it. */
+enum { MCVDI_CLIP_MAX_FRAMES = 512 };
 
 typedef struct mcvdi_clip_features {
     const mcvd_compare_config *config; /* says what is wanted */

@@ -100,9 +100,11 @@ static size_t fewer(const vectors *v)
 static mcvd_status check_videos(const mcvd_set_collector *c, const char *name, size_t least)
 {
     if (c->without > 0)
-        return mcvdi_fail(MCVD_E_INPUT,
-                          "%s: %zu of %zu videos have fewer than %zu frames or more than %d", name,
-                          c->without, c->videos, c->min_frames, MCVDI_CLIP_MAX_FRAMES);
+        return mcvdi_fail(
+            MCVD_E_INPUT,
+            "%s: %zu of %zu videos have fewer than %zu frames or more than %d, of which "
+            "--frames takes the first ones",
+            name, c->without, c->videos, c->min_frames, MCVDI_CLIP_MAX_FRAMES);
     if (fewer(&c->of_videos) < least)
         return mcvdi_fail(MCVD_E_INPUT, "%s compares sets: %zu videos, at least %zu are needed",
                           name, fewer(&c->of_videos), least);

@@ -296,10 +296,11 @@ static mcvd_status open_file(mcvdi_i3d *net, const char *path)
     if (st < 0)
         return st;
     const char *eps = mcvd_safetensors_metadata(net->file, "bn_eps");
-    net->eps = eps ? strtod(eps, NULL) : default_eps;
-    if (!(net->eps > 0.0 && net->eps < 1.0))
-        return mcvdi_fail(MCVD_E_MODEL, "%s: bn_eps = %.20s, expected a number in (0, 1)", path,
-                          eps);
+    char *end = NULL;
+    net->eps = eps ? strtod(eps, &end) : default_eps;
+    if (!(net->eps > 0.0 && net->eps <= 1.0) || (end && *end))
+        return mcvdi_fail(MCVD_E_MODEL, "%s: bn_eps = %.20s, expected a number above 0, up to 1",
+                          path, eps);
     return MCVD_OK;
 }
 
