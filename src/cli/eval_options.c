@@ -1,0 +1,180 @@
+/* Where the files of a run go, who does which clips, with which feature networks. */
+#include "cli/eval_run.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <mcvd/digest.h>
+
+#include "cli/fail.h"
+#include "cli/path.h"
+#include "cli/signals.h"
+
+/* --- output folder --- */
+
+static mcvd_status refuse(const char *path)
+{
+    return mcvdi_cli_fail(MCVD_E_EXISTS, "%s exists already; --force replaces it", path);
+}
+
+/* The nearest folder above that exists takes files. */
+static mcvd_status check_writable(const char *folder)
+{
+    char path[EVAL_PATH_BYTES];
+    struct stat info;
+    const mcvd_status st = mcvdi_path(path, sizeof path, "%s", folder);
+
+    if (st < 0)
+        return st;
+    while (stat(path, &info) != 0 && errno == ENOENT) {
+        char *slash = strrchr(path, '/');
+        if (!slash)
+            snprintf(path, sizeof path, ".");
+        else
+            slash[slash == path] = '\0';
+    }
+    if (stat(path, &info) != 0)
+        return mcvdi_cli_fail(MCVD_E_IO, "--out %s: %s", folder, strerror(errno));
+    if (!S_ISDIR(info.st_mode))
+        return mcvdi_cli_fail(MCVD_E_IO, "--out %s: %s is not a folder", folder, path);
+    if (access(path, W_OK | X_OK) != 0)
+        return mcvdi_cli_fail(MCVD_E_IO, "--out %s: %s: %s", folder, path, strerror(errno));
+    return MCVD_OK;
+}
+
+static mcvd_status check_out(const eval_args *a)
+{
+    static const char *const names[] = { "scores.json", "per_clip.csv", "table.md" };
+    char path[EVAL_PATH_BYTES];
+
+    if (!a->out)
+        return MCVD_OK;
+    for (size_t i = 0; !a->force && i < sizeof names / sizeof *names; i++) {
+        const mcvd_status st = mcvdi_path(path, sizeof path, "%s/%s", a->out, names[i]);
+        if (st < 0 || access(path, F_OK) == 0)
+            return st < 0 ? st : refuse(path);
+    }
+    return check_writable(a->out);
+}
+
+/* --- records, shards, features --- */
+
+static mcvd_status read_shard(eval_run *r)
+{
+    char end = '\0';
+    unsigned shard = 0;
+    unsigned count = 0;
+
+    if (!r->a.shard)
+        return MCVD_OK;
+    if (sscanf(r->a.shard, "%u/%u%c", &shard, &count, &end) != 2 || count < 1 || shard >= count ||
+        count > 10000)
+        return mcvdi_cli_fail(MCVD_E_USAGE, "--shard %s: expected I/N with 0 <= I < N", r->a.shard);
+    if (!r->a.out)
+        return mcvdi_cli_fail(MCVD_E_USAGE, "--shard needs --out DIR, where the parts meet");
+    r->options.shard = shard;
+    r->options.num_shards = count;
+    return MCVD_OK;
+}
+
+mcvd_status eval_run_check_arguments(eval_run *r)
+{
+    const mcvd_status st = check_out(&r->a);
+
+    return st < 0 ? st : read_shard(r);
+}
+
+static bool wants_features(const eval_run *r)
+{
+    return !r->a.features || strcmp(r->a.features, "none") != 0;
+}
+
+/* LPIPS where its weights are; a folder that was named must have some of them. */
+static mcvd_status open_lpips(eval_run *r)
+{
+    char path[EVAL_PATH_BYTES];
+    const mcvd_status st =
+        mcvd_extractor_path(path, sizeof path, MCVD_EXTRACTOR_ALEXNET, r->a.features);
+
+    if (st >= 0)
+        return mcvd_lpips_open(&r->options.lpips, path);
+    if (st != MCVD_E_INPUT)
+        return st;
+    mcvdi_cli_note("no LPIPS: %s", mcvd_last_error());
+    return MCVD_OK;
+}
+
+static mcvd_status open_video_features(eval_run *r)
+{
+    char path[EVAL_PATH_BYTES];
+    const mcvd_status st =
+        mcvd_extractor_path(path, sizeof path, MCVD_EXTRACTOR_I3D, r->a.features);
+
+    if (st >= 0)
+        return mcvd_video_features_open(&r->options.features, MCVD_EXTRACTOR_I3D, path);
+    if (st != MCVD_E_INPUT)
+        return st;
+    mcvdi_cli_note("fvd-proxy instead of FVD: %s", mcvd_last_error());
+    return mcvd_video_features_open(&r->options.features, MCVD_EXTRACTOR_PROXY, NULL);
+}
+
+static mcvd_status open_features(eval_run *r)
+{
+    if (!wants_features(r))
+        return MCVD_OK;
+    const mcvd_status st = r->job.task == MCVD_TASK_GENERATE ? MCVD_OK : open_lpips(r);
+    return st < 0 ? st : open_video_features(r);
+}
+
+/* What decides the predictions, beside the protocol: weights, configuration, data. */
+static mcvd_status make_fingerprint(eval_run *r)
+{
+    char sha[MCVD_SHA256_HEX] = "";
+    const char *data = mcvd_dataset_describe(r->job.dataset);
+    mcvd_status st = mcvd_file_sha256(sha, mcvd_model_path(r->model));
+
+    if (st < 0)
+        return st;
+    char *config = mcvd_config_dump(&r->config);
+    if (!config)
+        return mcvdi_cli_fail(MCVD_E_NOMEM, "eval: out of memory");
+    const size_t bytes = strlen(config) + strlen(data) + sizeof sha + 64;
+    r->fingerprint = malloc(bytes);
+    if (r->fingerprint)
+        snprintf(r->fingerprint, bytes, "model %s\nclips together %zu\n%s\n%s", sha, r->job.chunk,
+                 data, config);
+    mcvd_text_free(config);
+    return r->fingerprint ? MCVD_OK : mcvdi_cli_fail(MCVD_E_NOMEM, "eval: out of memory");
+}
+
+static int on_clip(void *user, size_t clip, bool found)
+{
+    eval_run *r = user;
+
+    (void)clip;
+    if (found)
+        r->job.found++;
+    return *mcvdi_signals_flag() != 0;
+}
+
+mcvd_status eval_run_set_options(eval_run *r)
+{
+    mcvd_eval_options *o = &r->options;
+    mcvd_status st = open_features(r);
+
+    if (st >= 0 && r->a.out)
+        st = mcvdi_path(r->work, sizeof r->work, "%s/clips", r->a.out);
+    if (st >= 0)
+        st = make_fingerprint(r);
+    o->work = r->a.out ? r->work : NULL;
+    o->fingerprint = r->fingerprint;
+    o->restart = r->a.force;
+    o->group = r->job.chunk;
+    o->on_clip = on_clip;
+    o->user = r;
+    return st;
+}
