@@ -441,25 +441,31 @@ typedef struct mcvd_eval_distance {
 
 MCVD_API mcvd_eval_distance mcvd_eval_report_distance(const mcvd_eval_report *report);
 
-/* A row of a published table, printed below ours as what others measured. NAN: not given. */
+/* A row of a published table, printed below ours as what others measured: every figure as it stands
+ * there, with its digits, deviation or range ("94-96", "0.549 +- 0.06"); NULL: not given. */
 typedef struct mcvd_eval_published {
     const char *method;
     int trained; /* frames it was trained to predict, k */
-    double fvd, psnr, ssim, lpips;
+    const char *fvd, *psnr, *ssim, *lpips;
     const char *source;
 } mcvd_eval_published;
 
 /**
- * Published rows of a benchmark for as many past and predicted frames, as Voleti et al. 2022 print
- * them in their tables; 0 rows where there are none that could be verified.
- * @param rows  literals
+ * Published rows for the data set, task and numbers of past and predicted frames of a protocol, as
+ * Voleti et al. 2022 print them in their tables, or as quoted by others, which `source` then says;
+ * 0 rows where there are none that could be verified.
+ * @param rows  literals, all of one source
  */
-MCVD_API size_t mcvd_eval_published_rows(const mcvd_eval_published **rows, const char *dataset,
-                                         int64_t past, int64_t frames);
+MCVD_API size_t mcvd_eval_published_rows(const mcvd_eval_published **rows,
+                                         const mcvd_eval_protocol *protocol);
 
-/** @param rows  kept by pointer: they must outlive the report */
+/**
+ * Print these rows beside the report's own.
+ * @param rows     kept by pointer: they must outlive the report
+ * @param trained  frames that the model was trained to predict, for its own row
+ */
 MCVD_API void mcvd_eval_report_compare(mcvd_eval_report *report, const mcvd_eval_published *rows,
-                                       size_t count);
+                                       size_t count, int trained);
 
 /**
  * Run a benchmark: every clip through the predictor and every baseline that exists for the task.
@@ -514,7 +520,7 @@ MCVD_API mcvd_status mcvd_eval_report_text(const mcvd_eval_report *report,
 MCVD_API mcvd_status mcvd_text_save(const char *path, const char *text, bool overwrite);
 
 /**
- * Write scores.json, per_clip.csv and table.md into a folder, which is made when it is missing.
+ * Write per_clip.csv, table.md and, last, scores.json into a folder, which is made when missing.
  * @param overwrite  false refuses when one of the three exists
  * @return MCVD_OK, MCVD_E_EXISTS, MCVD_E_IO, MCVD_E_NOMEM
  */

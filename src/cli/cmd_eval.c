@@ -52,15 +52,15 @@ static const mcvdi_arg args[] = {
       .value = "TASK",
       .choices = "predict|interp|predict-past|generate",
       .fallback = "predict",
-      .help = "which frames the model is given; generate has statistics, no scores",
+      .help = "which frames the model is given; generate has FVD and statistics, no frame scores",
       .offset = offsetof(eval_args, task) },
     { .name = "--frames",
       .type = MCVDI_ARG_INT,
       .value = "N",
       .min = 1,
       .max = 100000,
-      .help = "scored frames; default: the protocol's, for smmnist and videos one block of the "
-              "model",
+      .help = "scored or generated frames; default: the protocol's, generated ones those of its "
+              "past more; for interp, predict-past and videos one block of the model",
       .offset = offsetof(eval_args, frames) },
     MCVDI_ARGS_SAMPLING(eval_args, sampling),
     MCVDI_ARG_GUIDANCE(eval_args),
@@ -91,7 +91,8 @@ static const mcvdi_arg args[] = {
       .offset = offsetof(eval_args, out) },
     { .name = "--force",
       .type = MCVDI_ARG_FLAG,
-      .help = "replace the files of an older run in DIR and begin anew",
+      .help = "replace the files of an older run in DIR; clips of another run there are dropped, "
+              "those of the same run stay",
       .offset = offsetof(eval_args, force) },
     MCVDI_ARG_THREADS(eval_args),
     MCVDI_ARG_SET(eval_args,
@@ -200,7 +201,7 @@ static mcvd_status print_report(const eval_run *r)
 
 static mcvd_status save_report(const eval_run *r)
 {
-    return r->a.out ? mcvd_eval_report_save(r->report, r->a.out, r->a.force) : MCVD_OK;
+    return r->a.out ? mcvd_eval_report_save(r->report, r->a.out, r->replace) : MCVD_OK;
 }
 
 static mcvd_status run_benchmark(eval_run *r)

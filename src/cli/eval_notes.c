@@ -2,6 +2,7 @@
 #include "cli/eval_run.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -74,6 +75,15 @@ static mcvd_status note_data(const eval_run *r)
     return mcvd_eval_report_note(r->report, "data", data);
 }
 
+static mcvd_status note_data_digest(const eval_run *r)
+{
+    char text[EVAL_LINE_BYTES];
+
+    snprintf(text, sizeof text, "%s, pixels of the first, the middle and the last clip",
+             r->data_sha256);
+    return mcvd_eval_report_note(r->report, "data_sha256", text);
+}
+
 static mcvd_status write_notes(const eval_run *r)
 {
     char guidance[MCVDI_GUIDANCE_TEXT];
@@ -84,58 +94,71 @@ static mcvd_status write_notes(const eval_run *r)
              mcvd_rollout_sampler_name(r->job.rollout), mcvd_rollout_num_steps(r->job.rollout),
              r->job.block, guidance);
     mcvd_status st = mcvd_eval_report_note(r->report, "model", r->model_path);
+    if (st >= 0)
+        st = mcvd_eval_report_note(r->report, "model_sha256", r->model_sha256);
     if (st >= 0 && *mcvd_model_summary(r->model))
         st = mcvd_eval_report_note(r->report, "training", mcvd_model_summary(r->model));
     if (st >= 0)
         st = mcvd_eval_report_note(r->report, "sampler", sampler);
     if (st >= 0)
         st = note_data(r);
+    if (st >= 0)
+        st = note_data_digest(r);
     return st < 0 ? st : note_task(r);
+}
+
+/* One more difference, "; " between two. */
+__attribute__((format(printf, 2, 3))) static void add_difference(char text[EVAL_LINE_BYTES],
+                                                                 const char *format, ...)
+{
+    const size_t used = strlen(text);
+    va_list values;
+
+    va_start(values, format);
+    if (used)
+        snprintf(text + used, EVAL_LINE_BYTES - used, "; ");
+    vsnprintf(text + strlen(text), EVAL_LINE_BYTES - strlen(text), format, values);
+    va_end(values);
 }
 
 /* In what this run is not the published protocol, beside the published rows. */
 static mcvd_status note_differences(eval_run *r)
 {
+    enum { PUBLISHED_STEPS = 100 };
     const mcvd_eval_protocol *p = &r->protocol;
     const mcvd_video_features *features = r->options.features;
     const size_t clips = mcvd_eval_report_clips(r->report);
+    const int steps = mcvd_rollout_num_steps(r->job.rollout);
     mcvd_eval_protocol paper;
-    char text[EVAL_LINE_BYTES];
-    int used = 0;
+    char text[EVAL_LINE_BYTES] = "";
 
-    mcvd_status st = mcvd_eval_protocol_find(&paper, r->a.benchmark);
+    const mcvd_status st = mcvd_eval_protocol_find(&paper, r->a.benchmark);
     if (st < 0)
         return st;
-    text[0] = '\0';
     if (clips != (size_t)paper.clips)
-        used +=
-            snprintf(text, sizeof text, "%zu clips, published %" PRId64 "; ", clips, paper.clips);
+        add_difference(text, "%zu clips, published %" PRId64, clips, paper.clips);
     if (p->trajectories != paper.trajectories)
-        used += snprintf(text + used, sizeof text - (size_t)used,
-                         "K = %" PRId64 ", published %" PRId64 "; ", p->trajectories,
-                         paper.trajectories);
+        add_difference(text, "K = %" PRId64 ", published %" PRId64, p->trajectories,
+                       paper.trajectories);
     if (p->image_size != paper.image_size)
-        used += snprintf(text + used, sizeof text - (size_t)used,
-                         "%" PRId64 " pixels, published %" PRId64 "; ", p->image_size,
-                         paper.image_size);
+        add_difference(text, "%" PRId64 " pixels, published %" PRId64, p->image_size,
+                       paper.image_size);
+    if (strcmp(p->windows, paper.windows) != 0)
+        add_difference(text, "windows '%s', published '%s'", p->windows, paper.windows);
+    if (steps < PUBLISHED_STEPS)
+        add_difference(text, "%d steps, published %d or more", steps, PUBLISHED_STEPS);
     if (!features || strcmp(mcvd_video_features_distance(features), "fvd") != 0)
-        used += snprintf(text + used, sizeof text - (size_t)used, "no FVD; ");
-    if (used < 2)
-        return MCVD_OK;
-    text[used - 2] = '\0';
-    return mcvd_eval_report_note(r->report, "not as published", text);
+        add_difference(text, "no FVD");
+    return *text ? mcvd_eval_report_note(r->report, "not as published", text) : MCVD_OK;
 }
 
-/* Rows of others, where the task and the lengths are theirs. */
+/* Rows of others, where task and lengths are theirs. */
 static mcvd_status add_published(eval_run *r)
 {
     const mcvd_eval_published *rows = NULL;
-    const mcvd_eval_protocol *p = &r->protocol;
-    const size_t count = r->job.task == MCVD_TASK_PREDICT
-                             ? mcvd_eval_published_rows(&rows, p->dataset, p->past, p->frames)
-                             : 0;
+    const size_t count = mcvd_eval_published_rows(&rows, &r->protocol);
 
-    mcvd_eval_report_compare(r->report, rows, count);
+    mcvd_eval_report_compare(r->report, rows, count, (int)r->config.data.num_frames);
     return count > 0 ? note_differences(r) : MCVD_OK;
 }
 

@@ -8,18 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <mcvd/digest.h>
-
 #include "cli/fail.h"
 #include "cli/path.h"
 #include "cli/signals.h"
 
 /* --- output folder --- */
-
-static mcvd_status refuse(const char *path)
-{
-    return mcvdi_cli_fail(MCVD_E_EXISTS, "%s exists already; --force replaces it", path);
-}
 
 /* The nearest folder above that exists takes files. */
 static mcvd_status check_writable(const char *folder)
@@ -46,19 +39,37 @@ static mcvd_status check_writable(const char *folder)
     return MCVD_OK;
 }
 
-static mcvd_status check_out(const eval_args *a)
+/* Whether OUT/name is there. */
+static mcvd_status is_there(bool *there, const char *out, const char *name)
+{
+    char path[EVAL_PATH_BYTES];
+    const mcvd_status st = mcvdi_path(path, sizeof path, "%s/%s", out, name);
+
+    *there = st >= 0 && access(path, F_OK) == 0;
+    return st;
+}
+
+/* A report is whole when scores.json is there, which is written last: without it, the other files
+ * beside records of clips are what a kill has left, and the same run writes them again. */
+static mcvd_status check_out(eval_run *r)
 {
     static const char *const names[] = { "scores.json", "per_clip.csv", "table.md" };
-    char path[EVAL_PATH_BYTES];
+    const char *out = r->a.out;
+    bool records = false;
 
-    if (!a->out)
+    r->replace = r->a.force;
+    if (!out)
         return MCVD_OK;
-    for (size_t i = 0; !a->force && i < sizeof names / sizeof *names; i++) {
-        const mcvd_status st = mcvdi_path(path, sizeof path, "%s/%s", a->out, names[i]);
-        if (st < 0 || access(path, F_OK) == 0)
-            return st < 0 ? st : refuse(path);
+    mcvd_status st = is_there(&records, out, "clips/run.txt");
+    for (size_t i = 0; st >= 0 && !r->a.force && i < sizeof names / sizeof *names; i++) {
+        bool there = false;
+        st = is_there(&there, out, names[i]);
+        if (st >= 0 && there && (i == 0 || !records))
+            return mcvdi_cli_fail(MCVD_E_EXISTS, "%s/%s exists already; --force replaces it", out,
+                                  names[i]);
+        r->replace = r->replace || there;
     }
-    return check_writable(a->out);
+    return st < 0 ? st : check_writable(out);
 }
 
 /* --- records, shards, features --- */
@@ -83,7 +94,7 @@ static mcvd_status read_shard(eval_run *r)
 
 mcvd_status eval_run_check_arguments(eval_run *r)
 {
-    const mcvd_status st = check_out(&r->a);
+    const mcvd_status st = check_out(r);
 
     return st < 0 ? st : read_shard(r);
 }
@@ -130,23 +141,43 @@ static mcvd_status open_features(eval_run *r)
     return st < 0 ? st : open_video_features(r);
 }
 
+/* The pixels of the first, the middle and the last clip: what the data is, wherever it lies. */
+static mcvd_status hash_data(eval_run *r)
+{
+    const size_t clips = r->job.num_clips;
+    const size_t chosen[] = { 0, clips / 2, clips - 1 };
+    const size_t count = sizeof chosen / sizeof *chosen;
+    const size_t bytes = mcvd_dataset_clip_bytes(r->job.dataset);
+    uint8_t *pixels = clips ? calloc(count, bytes) : NULL;
+    mcvd_status st = MCVD_OK;
+
+    if (clips && !pixels)
+        return mcvdi_cli_fail(MCVD_E_NOMEM, "eval: out of memory for %zu clips", count);
+    for (size_t i = 0; clips && st >= 0 && i < count; i++)
+        st = mcvd_dataset_window(r->job.dataset, chosen[i], pixels + i * bytes);
+    if (clips && st >= 0)
+        st = mcvd_sha256(r->data_sha256, pixels, count * bytes);
+    free(pixels);
+    return st;
+}
+
 /* What decides the predictions, beside the protocol: weights, configuration, data. */
 static mcvd_status make_fingerprint(eval_run *r)
 {
-    char sha[MCVD_SHA256_HEX] = "";
-    const char *data = mcvd_dataset_describe(r->job.dataset);
-    mcvd_status st = mcvd_file_sha256(sha, mcvd_model_path(r->model));
+    mcvd_status st = mcvd_file_sha256(r->model_sha256, mcvd_model_path(r->model));
 
+    if (st >= 0)
+        st = hash_data(r);
     if (st < 0)
         return st;
     char *config = mcvd_config_dump(&r->config);
     if (!config)
         return mcvdi_cli_fail(MCVD_E_NOMEM, "eval: out of memory");
-    const size_t bytes = strlen(config) + strlen(data) + sizeof sha + 64;
+    const size_t bytes = strlen(config) + 2 * MCVD_SHA256_HEX + 128;
     r->fingerprint = malloc(bytes);
     if (r->fingerprint)
-        snprintf(r->fingerprint, bytes, "model %s\nclips together %zu\n%s\n%s", sha, r->job.chunk,
-                 data, config);
+        snprintf(r->fingerprint, bytes, "model %s\nclips together %zu\ndata %s, %zu clips\n%s",
+                 r->model_sha256, r->job.chunk, r->data_sha256, r->job.num_clips, config);
     mcvd_text_free(config);
     return r->fingerprint ? MCVD_OK : mcvdi_cli_fail(MCVD_E_NOMEM, "eval: out of memory");
 }

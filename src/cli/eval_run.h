@@ -2,6 +2,8 @@
 #ifndef MCVDI_CLI_EVAL_RUN_H
 #define MCVDI_CLI_EVAL_RUN_H
 
+#include <mcvd/digest.h>
+
 #include "cli/eval_job.h"
 #include "cli/parse.h"
 #include "cli/sampling_args.h"
@@ -36,8 +38,11 @@ typedef struct eval_run {
     mcvd_eval_protocol protocol;
     bool moving_digits;
     bool own_videos; /* benchmark videos */
+    bool replace;    /* files of a report in --out: an older one, or a half one of this run */
     eval_job job;
     mcvd_eval_options options;
+    char model_sha256[MCVD_SHA256_HEX];
+    char data_sha256[MCVD_SHA256_HEX]; /* of the first, the middle and the last clip */
     char *fingerprint;
     char work[EVAL_PATH_BYTES];
     mcvd_eval_report *report;

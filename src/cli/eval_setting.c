@@ -49,6 +49,25 @@ static mcvd_status load_model(eval_run *r)
     return MCVD_OK;
 }
 
+/* Scored frames when none are asked for: what is published, of own videos a block of the model.
+ * The block also is what interpolation fills; generated clips are as long as predicted ones
+ * together with the frames they start from. */
+static int64_t default_frames(const eval_run *r)
+{
+    const mcvd_data_config *d = &r->config.data;
+    const bool one_past = strcmp(r->protocol.name, "bair") == 0 && d->num_frames_cond == 1;
+    const int64_t ahead = r->own_videos ? d->num_frames : one_past ? 15 : r->protocol.frames;
+
+    switch (r->job.task) {
+    case MCVD_TASK_PREDICT:
+        return ahead;
+    case MCVD_TASK_GENERATE:
+        return d->num_frames_cond + ahead;
+    default:
+        return d->num_frames;
+    }
+}
+
 /* The published number of past frames and so on give way to those of the model: a model that was
  * trained on 2 past frames is asked with 2. */
 static void fit_protocol(eval_run *r)
@@ -57,15 +76,8 @@ static void fit_protocol(eval_run *r)
     const mcvd_data_config *d = &r->config.data;
     const mcvd_task task = r->job.task;
 
-    const bool published = !r->moving_digits && !r->own_videos;
-
     snprintf(p->task, sizeof p->task, "%s", r->a.task);
-    if (published && strcmp(p->name, "bair") == 0 && d->num_frames_cond == 1)
-        p->frames = 15;
-    if (r->a.frames)
-        p->frames = r->a.frames;
-    else if (!published || task != MCVD_TASK_PREDICT)
-        p->frames = d->num_frames;
+    p->frames = r->a.frames ? r->a.frames : default_frames(r);
     p->past = mcvd_task_past_given(task) ? d->num_frames_cond : 0;
     p->future = mcvd_task_future_given(task) ? d->num_frames_future : 0;
     p->image_size = d->image_size;

@@ -96,3 +96,17 @@ mcvd_status mcvd_file_sha256(char hex[MCVD_SHA256_HEX], const char *path)
 {
     return mcvdi_sha256_file(hex, path);
 }
+
+mcvd_status mcvd_sha256(char hex[MCVD_SHA256_HEX], const void *data, size_t bytes)
+{
+    mcvdi_sha256 *sha = NULL;
+
+    hex[0] = '\0';
+    const mcvd_status st = mcvdi_sha256_create(&sha);
+    if (st < 0)
+        return st;
+    mcvdi_sha256_add(sha, data, bytes);
+    mcvdi_sha256_end(sha, hex);
+    mcvdi_sha256_free(&sha);
+    return MCVD_OK;
+}

@@ -1,11 +1,8 @@
-/* The distance between predicted and true videos of a run, and the card that says how it was made.
- */
+/* The distance between predicted and true videos of a run. */
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include <mcvd/features.h>
-#include <mcvd/version.h>
 
 #include "core/alloc.h"
 #include "core/checked.h"
@@ -13,7 +10,7 @@
 #include "eval/report.h"
 
 /* Published scores have at least so many frames per video. */
-enum { MIN_FVD_FRAMES = 10, CARD_TEXT = 512 };
+enum { MIN_FVD_FRAMES = 10 };
 
 /* ---- storage -------------------------------------------------------------------------------- */
 
@@ -140,69 +137,4 @@ mcvd_status mcvdi_eval_distance(mcvd_eval_report *report)
 mcvd_eval_distance mcvd_eval_report_distance(const mcvd_eval_report *report)
 {
     return report->distance;
-}
-
-/* ---- the card ------------------------------------------------------------------------------- */
-
-static void describe_features(const mcvd_eval_report *r, char text[CARD_TEXT])
-{
-    const bool proxy = strcmp(r->distance_name, "fvd-proxy") == 0;
-
-    snprintf(text, CARD_TEXT, "%s, SHA-256 %s, %zu features, %zu frames per video, %s",
-             proxy ? "fixed random network (a stand-in, not FVD)" : "I3D logits (Kinetics-400)",
-             r->features_sha256, r->feature_dim, r->video_frames,
-             mcvdi_eval_known_past(&r->protocol) + mcvdi_eval_known_future(&r->protocol)
-                 ? "known frames included"
-                 : "generated frames alone");
-}
-
-static void card_of_distance(const mcvd_eval_report *r, mcvdi_card_fn fn, void *user)
-{
-    char text[CARD_TEXT];
-
-    if (!r->distance_name)
-        return;
-    if (r->distance.missing) {
-        snprintf(text, sizeof text, "not available: %s", r->distance.missing);
-        fn(user, r->distance_name, text);
-        return;
-    }
-    describe_features(r, text);
-    fn(user, r->distance_name, text);
-    fn(user, "resize for features", "shorter side to 224, bilinear, centre 224 x 224");
-    snprintf(text, sizeof text, "%zu true videos, %zu predicted; per trajectory: mean over %d",
-             r->clips, r->clips * (size_t)r->protocol.trajectories, (int)r->protocol.trajectories);
-    fn(user, "sets", text);
-    if (r->clips < r->feature_dim) {
-        snprintf(text, sizeof text,
-                 "%zu clips are fewer than the %zu features: the covariance is rank-deficient and "
-                 "the distance biased; comparable only at the same number of clips",
-                 r->clips, r->feature_dim);
-        fn(user, "warning", text);
-    }
-}
-
-void mcvdi_eval_card(const mcvd_eval_report *report, mcvdi_card_fn fn, void *user)
-{
-    const mcvd_eval_protocol *p = &report->protocol;
-    char text[CARD_TEXT];
-
-    snprintf(text, sizeof text, "%zu clips, windows by the rule '%s', a fixed list", report->clips,
-             p->windows);
-    fn(user, "clips", text);
-    if (report->scored) {
-        snprintf(text, sizeof text,
-                 "%d predicted frames per trajectory, known ones left out; best and mean of %d",
-                 (int)p->frames, (int)p->trajectories);
-        fn(user, "frame metrics", text);
-        fn(user, "interval", "95 % over clips, 1.959964 s / sqrt(n)");
-    }
-    if (report->lpips_sha256) {
-        snprintf(text, sizeof text, "v0.1 AlexNet, SHA-256 %s, frames bilinear to 128 x 128",
-                 report->lpips_sha256);
-        fn(user, "lpips", text);
-    }
-    card_of_distance(report, fn, user);
-    fn(user, "frames", "scored as the model made them, never through a video file");
-    fn(user, "code", "mcvd " MCVD_VERSION);
 }

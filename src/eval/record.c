@@ -11,6 +11,9 @@
 #include "core/alloc.h"
 #include "core/fileio.h"
 #include "core/log.h"
+#include "core/sha256.h"
+
+static const char digest_key[] = "sha256";
 
 enum { NAME_BYTES = 32, MAX_RUN_BYTES = 1 << 20 };
 
@@ -58,6 +61,39 @@ static mcvd_status remove_records(const char *folder)
     return st;
 }
 
+enum { EXCERPT = 48 };
+
+/* The part of a text around byte `at`, on its line. */
+static void excerpt(char out[EXCERPT + 1], const char *text, size_t at)
+{
+    size_t from = at;
+    size_t n = 0;
+
+    while (from > 0 && at - from < EXCERPT / 2 && text[from - 1] != '\n')
+        from--;
+    while (n < EXCERPT && text[from + n] && text[from + n] != '\n') {
+        out[n] = text[from + n];
+        n++;
+    }
+    out[n] = '\0';
+}
+
+static mcvd_status refuse_other_run(const char *folder, const char *there, const char *here)
+{
+    char old[EXCERPT + 1];
+    char new[EXCERPT + 1];
+    size_t at = 0;
+
+    while (there[at] && there[at] == here[at])
+        at++;
+    excerpt(old, there, at);
+    excerpt(new, here, at);
+    return mcvdi_fail(MCVD_E_EXISTS,
+                      "%s holds clips of another run (other model, sampler, data, protocol or "
+                      "version): there '%s', here '%s'; another folder, or a new start there",
+                      folder, old, new);
+}
+
 /* run.txt names the run; another text there means other records. */
 static mcvd_status claim_folder(const char *folder, const char *run, bool restart)
 {
@@ -70,10 +106,7 @@ static mcvd_status claim_folder(const char *folder, const char *run, bool restar
         st = mcvdi_file_read(&there, &bytes, path, MAX_RUN_BYTES);
     const bool same = there && strcmp(there, run) == 0;
     if (st >= 0 && there && !same && !restart)
-        st = mcvdi_fail(MCVD_E_EXISTS,
-                        "%s holds clips of another run (other model, sampler, data, protocol or "
-                        "version); another folder, or a new start there",
-                        folder);
+        st = refuse_other_run(folder, there, run);
     if (st >= 0 && !same)
         st = remove_records(folder);
     if (st >= 0 && !same)
@@ -107,10 +140,28 @@ static void share_name(char name[NAME_BYTES], size_t i)
     snprintf(name, NAME_BYTES, "share.%zu", i);
 }
 
+/* Of all values of a clip: a record with a flipped bit still is a well-formed file. */
+static mcvd_status hash_shares(char hex[MCVDI_SHA256_HEX], const mcvdi_eval_share *shares,
+                               size_t count)
+{
+    mcvdi_sha256 *sha = NULL;
+    const mcvd_status st = mcvdi_sha256_create(&sha);
+
+    if (st < 0)
+        return st;
+    for (size_t i = 0; i < count; i++)
+        mcvdi_sha256_add(sha, shares[i].values, shares[i].count * sizeof(double));
+    mcvdi_sha256_end(sha, hex);
+    mcvdi_sha256_free(&sha);
+    return MCVD_OK;
+}
+
 static mcvd_status read_shares(mcvd_eval_report *report, const mcvd_safetensors *file, size_t clip)
 {
     mcvdi_eval_share shares[MCVDI_EVAL_SHARES];
     const size_t count = mcvdi_eval_report_shares(report, clip, shares);
+    const char *expected = mcvd_safetensors_metadata(file, digest_key);
+    char hex[MCVDI_SHA256_HEX];
     mcvd_status st = MCVD_OK;
 
     for (size_t i = 0; st >= 0 && i < count; i++) {
@@ -123,6 +174,10 @@ static mcvd_status read_shares(mcvd_eval_report *report, const mcvd_safetensors 
         if (st >= 0)
             memcpy(shares[i].values, tensor.data, shares[i].count * sizeof(double));
     }
+    if (st >= 0)
+        st = hash_shares(hex, shares, count);
+    if (st >= 0 && (!expected || strcmp(hex, expected) != 0))
+        st = mcvdi_fail(MCVD_E_FORMAT, "its SHA-256 is not that of its values");
     return st;
 }
 
@@ -164,6 +219,10 @@ mcvd_status mcvdi_eval_record_write(mcvd_eval_report *report, const mcvd_eval_op
     if (!options->work)
         return MCVD_OK;
     const size_t count = mcvdi_eval_report_shares(report, clip, shares);
+    char hex[MCVDI_SHA256_HEX];
+    mcvd_status st = hash_shares(hex, shares, count);
+    if (st < 0)
+        return st;
     for (size_t i = 0; i < count; i++) {
         share_name(names[i], i);
         entries[i].name = names[i];
@@ -172,7 +231,8 @@ mcvd_status mcvdi_eval_record_write(mcvd_eval_report *report, const mcvd_eval_op
     char *path = record_path(options, clip);
     if (!path)
         return no_memory();
-    const mcvd_status st = mcvd_safetensors_write(path, entries, count, NULL, 0, true);
+    const mcvd_safetensors_meta meta = { digest_key, hex };
+    st = mcvd_safetensors_write(path, entries, count, &meta, 1, true);
     mcvdi_free(path);
     return st;
 }

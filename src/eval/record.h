@@ -1,6 +1,6 @@
 /*
  * Records of finished clips: work/clip-000012.safetensors holds all that clip 12 contributes to a
- * report, work/run.json what the records belong to.
+ * report, work/run.txt what the records belong to.
  */
 #ifndef MCVDI_EVAL_RECORD_H
 #define MCVDI_EVAL_RECORD_H

@@ -112,9 +112,10 @@ void mcvd_eval_report_free(mcvd_eval_report **report)
 }
 
 void mcvd_eval_report_compare(mcvd_eval_report *report, const mcvd_eval_published *rows,
-                              size_t count)
+                              size_t count, int trained)
 {
     report->published = rows;
+    report->trained = trained;
     report->num_published = count;
 }
 
@@ -342,10 +343,11 @@ typedef struct report_file {
     mcvd_report_format format;
 } report_file;
 
+/* scores.json comes last: where it is, the others are whole. */
 static const report_file report_files[] = {
-    { "scores.json", MCVD_REPORT_JSON },
     { "per_clip.csv", MCVD_REPORT_CSV },
     { "table.md", MCVD_REPORT_MARKDOWN },
+    { "scores.json", MCVD_REPORT_JSON },
 };
 
 enum { NUM_FILES = sizeof report_files / sizeof *report_files };
@@ -368,7 +370,7 @@ static mcvd_status save_file(const mcvd_eval_report *report, const char *folder,
 
 static mcvd_status refuse_existing(const char *folder)
 {
-    for (size_t i = 0; i < NUM_FILES; i++) {
+    for (size_t i = NUM_FILES; i-- > 0;) {
         char *path = mcvdi_sprintf("%s/%s", folder, report_files[i].name);
         if (!path)
             return mcvdi_fail(MCVD_E_NOMEM, "report: the path of %s", report_files[i].name);

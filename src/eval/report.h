@@ -50,6 +50,7 @@ struct mcvd_eval_report {
     mcvd_eval_distance distance; /* computed by the runner at its end */
     const mcvd_eval_published *published;
     size_t num_published;
+    int trained; /* frames that our model was trained to predict */
 };
 
 /* Room for features; the shape of the videos must be known. MCVD_E_NOMEM, MCVD_E_CONFIG. */
@@ -57,6 +58,10 @@ mcvd_status mcvdi_eval_report_add_features(mcvd_eval_report *report,
                                            const mcvd_eval_options *options);
 /* Fill report->distance from the features. */
 mcvd_status mcvdi_eval_distance(mcvd_eval_report *report);
+
+/* Why a metric is not in a report. */
+#define MCVDI_NO_LPIPS    "needs the weights of AlexNet"
+#define MCVDI_NO_FEATURES "no features were computed"
 
 /* The protocol card: calls fn with name and text of every line. */
 typedef void (*mcvdi_card_fn)(void *user, const char *name, const char *text);

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/alloc.h"
@@ -116,23 +117,34 @@ static void add_results(json_builder *b, cJSON *root, double *curve)
     }
 }
 
-static void add_missing(json_builder *b, cJSON *root)
+static void add_missing_baselines(json_builder *b, cJSON *object)
 {
     const size_t past = mcvdi_eval_known_past(&b->report->protocol);
     const size_t future = mcvdi_eval_known_future(&b->report->protocol);
-    cJSON *object = new_object(b, root, "not_available");
 
     for (int i = 0; i < MCVD_NUM_BASELINES; i++) {
         const char *why = mcvd_baseline_missing((mcvd_baseline)i, past, future);
         if (why)
             add_string(b, object, mcvd_baseline_name((mcvd_baseline)i), why);
     }
-    if (!b->report->lpips_sha256)
-        add_string(b, object, "lpips", "needs the weights of AlexNet");
-    if (!b->report->distance_name)
-        add_string(b, object, "fvd", "no features were computed");
-    else if (b->report->distance.missing)
-        add_string(b, object, b->report->distance_name, b->report->distance.missing);
+}
+
+static void add_missing(json_builder *b, cJSON *root)
+{
+    const mcvd_eval_distance *d = &b->report->distance;
+    cJSON *object = new_object(b, root, "not_available");
+
+    if (b->report->scored) {
+        add_missing_baselines(b, object);
+        if (!b->report->lpips_sha256)
+            add_string(b, object, "lpips", MCVDI_NO_LPIPS);
+    }
+    if (!d->name)
+        add_string(b, object, "fvd", MCVDI_NO_FEATURES);
+    else if (d->missing)
+        add_string(b, object, d->name, d->missing);
+    else if (isnan(d->precision))
+        add_string(b, object, "precision", "fewer than 4 clips");
 }
 
 /* ---- the distance between videos, the card, published rows ------------------------------------
@@ -175,6 +187,30 @@ static void add_card(json_builder *b, cJSON *root)
     mcvdi_eval_card(b->report, add_card_line, &target);
 }
 
+/* The value of a printed figure without its deviation; NAN for NULL and for a range. The texts of
+ * reports are written with decimal points, so this reads them. */
+static double printed_number(const char *printed)
+{
+    char *end = NULL;
+
+    if (!printed)
+        return NAN;
+    const double value = strtod(printed, &end);
+    return *end == '\0' || *end == ' ' ? value : NAN;
+}
+
+/* The figure as a number, and its very print where that says more: deviation, range. */
+static void add_figure(json_builder *b, cJSON *row, const char *name, const char *printed)
+{
+    char longer[64];
+
+    add_number(b, row, name, printed_number(printed));
+    if (!printed || !strpbrk(printed, "+-"))
+        return;
+    snprintf(longer, sizeof longer, "%s_printed", name);
+    add_string(b, row, longer, printed);
+}
+
 static void add_published(json_builder *b, cJSON *root)
 {
     cJSON *array = b->report->num_published && root
@@ -191,42 +227,80 @@ static void add_published(json_builder *b, cJSON *root)
         }
         add_string(b, row, "method", p->method);
         add_number(b, row, "trained", (double)p->trained);
-        add_number(b, row, "fvd", p->fvd);
-        add_number(b, row, "psnr", p->psnr);
-        add_number(b, row, "ssim", p->ssim);
-        add_number(b, row, "lpips", p->lpips);
+        add_figure(b, row, "fvd", p->fvd);
+        add_figure(b, row, "psnr", p->psnr);
+        add_figure(b, row, "ssim", p->ssim);
+        add_figure(b, row, "lpips", p->lpips);
         add_string(b, row, "source", p->source);
     }
 }
 
-/* The names of the reference's result file: best of K, and -1 where it has no number. */
-static void add_reference_names(json_builder *b, cJSON *root)
+/* ---- names of the reference's result file --------------------------------------------------- */
+
+/* What it puts before the names of a task once more; NULL: it has no such task. */
+static const char *reference_prefix(const mcvd_eval_protocol *protocol)
+{
+    static const char *const prefixes[][2] = { { "predict", "pred_" },
+                                               { "interp", "interp_" },
+                                               { "generate", "gen_" } };
+
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
+        if (strcmp(protocol->task, prefixes[i][0]) == 0)
+            return prefixes[i][1];
+    return NULL;
+}
+
+/* name + ending, plain and with the task's prefix. */
+static void add_reference_name(json_builder *b, cJSON *object, const char *const name[2],
+                               double value)
+{
+    const char *prefix = reference_prefix(&b->report->protocol);
+    char text[64];
+
+    snprintf(text, sizeof text, "%s%s", name[0], name[1]);
+    add_number(b, object, text, value);
+    if (!prefix)
+        return;
+    snprintf(text, sizeof text, "%s%s%s", prefix, name[0], name[1]);
+    add_number(b, object, text, value);
+}
+
+static void add_reference_metrics(json_builder *b, cJSON *object)
 {
     static const mcvd_metric metrics[] = { MCVD_METRIC_MSE, MCVD_METRIC_PSNR, MCVD_METRIC_SSIM,
                                            MCVD_METRIC_LPIPS };
-    const mcvd_eval_distance *d = &b->report->distance;
-    cJSON *object = new_object(b, root, "reference_names");
-    char name[64];
 
     for (size_t i = 0; i < sizeof metrics / sizeof *metrics && b->status >= 0; i++) {
+        const char *name = mcvd_metric_name(metrics[i]);
         mcvd_summary s;
+
         if (!(b->report->metrics & MCVD_METRIC_BIT(metrics[i])))
             continue;
         b->status =
             mcvdi_eval_row_summary(b->report, &b->report->rows[0], metrics[i], MCVD_BEST_OF_K, &s);
-        add_number(b, object, mcvd_metric_name(metrics[i]), s.mean);
-        snprintf(name, sizeof name, "%s_std", mcvd_metric_name(metrics[i]));
-        add_number(b, object, name, s.std);
-        snprintf(name, sizeof name, "%s_conf95", mcvd_metric_name(metrics[i]));
-        add_number(b, object, name, s.conf95);
+        add_reference_name(b, object, (const char *const[2]) { name, "" }, s.mean);
+        add_reference_name(b, object, (const char *const[2]) { name, "_std" }, s.std);
+        add_reference_name(b, object, (const char *const[2]) { name, "_conf95" }, s.conf95);
     }
+}
+
+/* Best of K, and -1 where it has no number; the stand-in never has the name of FVD. */
+static void add_reference_names(json_builder *b, cJSON *root)
+{
+    const mcvd_eval_distance *d = &b->report->distance;
+    cJSON *object = new_object(b, root, "reference_names");
+
+    if (b->report->scored)
+        add_reference_metrics(b, object);
     if (!d->name || d->missing || strcmp(d->name, "fvd") != 0)
         return;
     const bool one = b->report->protocol.trajectories == 1;
-    add_number(b, object, "fvd", d->all);
-    add_number(b, object, "fvd_traj_mean", one ? -1.0 : d->traj_mean);
-    add_number(b, object, "fvd_traj_std", one ? -1.0 : d->traj_std);
-    add_number(b, object, "fvd_traj_conf95", one ? -1.0 : d->traj_conf95);
+    const double traj[] = { d->traj_mean, d->traj_std, d->traj_conf95 };
+    static const char *const endings[] = { "_traj_mean", "_traj_std", "_traj_conf95" };
+    add_reference_name(b, object, (const char *const[2]) { "fvd", "" }, d->all);
+    for (size_t i = 0; i < 3; i++)
+        add_reference_name(b, object, (const char *const[2]) { "fvd", endings[i] },
+                           one ? -1.0 : traj[i]);
 }
 
 static void add_statistics(json_builder *b, cJSON *root)
@@ -286,15 +360,15 @@ static void build(json_builder *b, cJSON *root, double *curve)
     cJSON_Delete(dump);
     attach(b, root, "run", cJSON_Duplicate(b->report->notes, true));
     add_number(b, root, "clips_used", (double)b->report->clips);
-    if (b->report->scored) {
+    if (b->report->scored)
         add_results(b, root, curve);
-        if (b->status >= 0)
-            add_reference_names(b, root);
-        add_missing(b, root);
-        add_definitions(b, root);
-    } else {
+    else
         add_statistics(b, root);
-    }
+    if (b->status >= 0)
+        add_reference_names(b, root);
+    add_missing(b, root);
+    if (b->report->scored)
+        add_definitions(b, root);
     add_distance(b, root);
     add_published(b, root);
     add_card(b, root);

@@ -210,48 +210,96 @@ static void add_distance(const mcvd_eval_report *report, const char *line_end, m
     mcvdi_text_add(text, "%s", line_end);
 }
 
-static void format_published(char cell[CELL], double value, int digits)
+/* ---- beside published rows ------------------------------------------------------------------ */
+
+enum { PUBLISHED_FIGURES = 4 };
+
+typedef struct published_line {
+    const char *method;
+    int trained;
+    const char *figures[PUBLISHED_FIGURES]; /* fvd, psnr, ssim, lpips; NULL: none */
+    const char *origin;
+} published_line;
+
+static void add_published_line(const published_line *line, const table_style *style,
+                               mcvdi_text *text)
 {
-    if (isnan(value))
-        snprintf(cell, CELL, "-");
-    else
-        snprintf(cell, CELL, "%.*f", digits, value);
+    const bool padded = style->widths[0] > 0;
+
+    mcvdi_text_add(text, "%s%-*s%s%-*d", style->row_start, padded ? 29 : 0, line->method,
+                   style->separator, padded ? 10 : 0, line->trained);
+    for (int i = 0; i < PUBLISHED_FIGURES; i++)
+        mcvdi_text_add(text, "%s%-*s", style->separator, padded ? 13 : 0,
+                       line->figures[i] ? line->figures[i] : "-");
+    mcvdi_text_add(text, "%s%s", style->separator, line->origin);
+    end_row(style, text);
 }
 
-/* What others measured, in a table of its own, so that nobody takes it for ours. */
-static void add_published(const mcvd_eval_report *report, const table_style *style,
-                          mcvdi_text *text)
+static void add_published_header(const table_style *style, mcvdi_text *text)
 {
-    static const char *const heads[] = {
-        "published, not measured here", "trained on", "fvd", "psnr", "ssim", "lpips"
-    };
-    const int widths[] = { style->widths[0] ? 34 : 0, style->widths[0] ? 10 : 0 };
+    static const char *const heads[] = { "fvd", "psnr", "ssim", "lpips" };
+    const bool padded = style->widths[0] > 0;
 
-    if (!report->num_published)
-        return;
-    for (size_t i = 0; i < 6; i++)
-        mcvdi_text_add(text, "%s%-*s", i ? style->separator : style->row_start, widths[i ? 1 : 0],
-                       heads[i]);
+    mcvdi_text_add(text, "%s%-*s%s%-*s", style->row_start, padded ? 29 : 0, "beside published rows",
+                   style->separator, padded ? 10 : 0, "trained on");
+    for (int i = 0; i < PUBLISHED_FIGURES; i++)
+        mcvdi_text_add(text, "%s%-*s", style->separator, padded ? 13 : 0, heads[i]);
+    mcvdi_text_add(text, "%sorigin", style->separator);
     end_row(style, text);
-    for (size_t i = 0; style->rule && i < 6; i++)
+    if (!style->rule)
+        return;
+    for (int i = 0; i < PUBLISHED_FIGURES + 3; i++)
         mcvdi_text_add(text, "%s%s%s", i ? style->separator : style->row_start, style->rule,
-                       i ? ":" : "");
-    if (style->rule)
-        end_row(style, text);
+                       i && i < PUBLISHED_FIGURES + 2 ? ":" : "");
+    end_row(style, text);
+}
+
+/* The figures that published rows have: FVD as the mean over trajectories, best of K for frames. */
+static mcvd_status add_own_line(const mcvd_eval_report *report, const table_style *style,
+                                mcvdi_text *text)
+{
+    static const mcvd_metric metrics[] = { MCVD_METRIC_PSNR, MCVD_METRIC_SSIM, MCVD_METRIC_LPIPS };
+    const mcvd_eval_distance *d = &report->distance;
+    char cells[PUBLISHED_FIGURES][CELL];
+    published_line line = { "this run", report->trained, { NULL }, "measured here" };
+
+    if (d->name && !d->missing && strcmp(d->name, "fvd") == 0) {
+        snprintf(cells[0], CELL, "%.2f", d->traj_mean);
+        line.figures[0] = cells[0];
+    }
+    for (int i = 0; report->scored && i < PUBLISHED_FIGURES - 1; i++) {
+        mcvd_summary s;
+        if (!has(report, (int)metrics[i]))
+            continue;
+        const mcvd_status st =
+            mcvdi_eval_row_summary(report, &report->rows[0], metrics[i], MCVD_BEST_OF_K, &s);
+        if (st < 0)
+            return st;
+        snprintf(cells[i + 1], CELL, "%.*f", mcvd_metric_digits(metrics[i]), s.mean);
+        line.figures[i + 1] = cells[i + 1];
+    }
+    add_published_line(&line, style, text);
+    return MCVD_OK;
+}
+
+/* Our row and those of others, each with its origin, so that nobody takes theirs for ours. */
+static mcvd_status add_published(const mcvd_eval_report *report, const table_style *style,
+                                 mcvdi_text *text)
+{
+    if (!report->num_published)
+        return MCVD_OK;
+    add_published_header(style, text);
+    const mcvd_status st = add_own_line(report, style, text);
     for (size_t i = 0; i < report->num_published; i++) {
         const mcvd_eval_published *p = &report->published[i];
-        char cells[4][CELL];
-        format_published(cells[0], p->fvd, 1);
-        format_published(cells[1], p->psnr, 1);
-        format_published(cells[2], p->ssim, 3);
-        format_published(cells[3], p->lpips, 3);
-        mcvdi_text_add(text, "%s%-*s%s%-*d", style->row_start, widths[0], p->method,
-                       style->separator, widths[1], p->trained);
-        for (size_t c = 0; c < 4; c++)
-            mcvdi_text_add(text, "%s%-*s", style->separator, widths[1], cells[c]);
-        end_row(style, text);
+        const published_line line = { p->method,
+                                      p->trained,
+                                      { p->fvd, p->psnr, p->ssim, p->lpips },
+                                      "published, not measured here" };
+        add_published_line(&line, style, text);
     }
-    mcvdi_text_add(text, "\nsource of these rows: %s\n\n", report->published[0].source);
+    mcvdi_text_add(text, "\nsource of the published rows: %s\n\n", report->published[0].source);
+    return st;
 }
 
 typedef struct card_target {
@@ -364,16 +412,16 @@ mcvd_status mcvdi_eval_write_table(const mcvd_eval_report *report, mcvdi_text *t
 {
     add_title(report, text);
     add_notes(report, "\n", text);
-    const mcvd_status st = add_body(report, &plain_style, text);
+    mcvd_status st = add_body(report, &plain_style, text);
     if (st < 0)
         return st;
     add_distance(report, "\n\n", text);
-    add_published(report, &plain_style, text);
+    st = add_published(report, &plain_style, text);
     if (report->scored)
         add_missing(report, "\n", text);
     add_definitions(report, "\n", text);
     add_card(report, "\n", text);
-    return MCVD_OK;
+    return st;
 }
 
 mcvd_status mcvdi_eval_write_markdown(const mcvd_eval_report *report, mcvdi_text *text)
@@ -382,16 +430,16 @@ mcvd_status mcvdi_eval_write_markdown(const mcvd_eval_report *report, mcvdi_text
     add_title(report, text);
     mcvdi_text_add(text, "\n");
     add_notes(report, "  \n", text);
-    const mcvd_status st = add_body(report, &markdown_style, text);
+    mcvd_status st = add_body(report, &markdown_style, text);
     if (st < 0)
         return st;
     add_distance(report, "\n\n", text);
-    add_published(report, &markdown_style, text);
+    st = add_published(report, &markdown_style, text);
     if (report->scored)
         add_missing(report, "  \n", text);
     add_definitions(report, "  \n", text);
     add_card(report, "  \n", text);
-    return MCVD_OK;
+    return st;
 }
 
 /* ---- CSV ------------------------------------------------------------------------------------ */

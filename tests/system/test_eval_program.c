@@ -253,7 +253,7 @@ static void test_model_row(void **state)
 {
     (void)state;
     enum { CLIPS = 5, K = 2 };
-    cJSON *json = eval_digits("--clips 5 -K 2 --seed 9");
+    cJSON *json = eval_digits("--clips 5 -K 2 --frames 2 --seed 9");
     mcvd_dataset *dataset = open_digits(PAST + FRAMES, CLIPS);
     mcvd_model *model = NULL;
     mcvd_rollout *rollout = NULL;
@@ -375,7 +375,7 @@ static void test_fields(void **state)
     static const char *const overs[] = { "best_of_k", "mean_of_k" };
     static const char *const metrics[] = { "psnr", "psnr_frame_mean", "ssim", "mse" };
     static const char *const values[] = { "mean", "std", "conf95", "count", "infinite" };
-    cJSON *json = eval_digits("--clips 6 -K 2");
+    cJSON *json = eval_digits("--clips 6 -K 2 --frames 2");
     char path[128];
 
     assert_string_equal(text(json, "benchmark"), "smmnist");
@@ -384,6 +384,8 @@ static void test_fields(void **state)
     assert_string_equal(text(json, "run/sampler"), "ddpm, 10 steps per block of 2 frames");
     CHECK_TRUE(strstr(text(json, "run/training"), "\"steps\":2") != NULL);
     CHECK_TRUE(strstr(text(json, "run/data"), "2 moving digits") != NULL);
+    CHECK_EQ(strlen(text(json, "run/model_sha256")), 64);
+    CHECK_TRUE(strlen(text(json, "run/data_sha256")) > 64);
     CHECK_EQ(number(json, "clips_used"), 6);
     CHECK_EQ(number(json, "protocol/past"), PAST);
     CHECK_EQ(number(json, "protocol/frames"), FRAMES);
@@ -408,11 +410,23 @@ static void test_fields(void **state)
 static void test_generation(void **state)
 {
     (void)state;
-    cJSON *json = eval_digits("--clips 3 -K 2 --task generate --frames 4");
+    cJSON *json = eval_digits("--clips 5 -K 2 --task generate");
 
+    /* as long as the published 10 frames with the past that they start from */
+    CHECK_EQ(number(json, "protocol/frames"), PAST + 10);
+    CHECK_EQ(number(json, "protocol/past"), 0);
     CHECK_TRUE(find(json, "results") == NULL);
     CHECK_TRUE(number(json, "statistics/motion/generated/mean") > 0.0);
-    CHECK_EQ(number(json, "statistics/motion/real/count"), 3);
+    CHECK_EQ(number(json, "statistics/motion/real/count"), 5);
+    CHECK_EQ(number(json, "fvd-proxy/frames"), PAST + 10);
+    CHECK_TRUE(number(json, "fvd-proxy/all_trajectories") > 0.0);
+    CHECK_TRUE(number(json, "fvd-proxy/traj_mean") > 0.0);
+    CHECK_TRUE(number(json, "fvd-proxy/traj_conf95") >= 0.0);
+    CHECK_TRUE(number(json, "fvd-proxy/precision") >= 0.0);
+    CHECK_TRUE(number(json, "fvd-proxy/recall") >= 0.0);
+    CHECK_TRUE(find(json, "fvd") == NULL && find(json, "reference_names/fvd") == NULL);
+    CHECK_TRUE(strstr(text(json, "card/fvd-proxy"),
+                      "12 frames per video, generated frames alone") != NULL);
     CHECK_TRUE(strstr(text(json, "run/warning"), "not trained for generate") != NULL);
     cJSON_Delete(json);
 }

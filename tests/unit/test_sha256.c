@@ -1,6 +1,8 @@
 /* SHA-256 against the examples of FIPS 180-2, appendix B, and of the empty message. */
 #include "core/sha256.h"
 
+#include <mcvd/digest.h>
+
 #include "support/check.h"
 #include "support/folder.h"
 
@@ -29,6 +31,9 @@ static void published_values(void **state)
     check_text(sha, "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", two_blocks);
     mcvdi_sha256_free(&sha);
     CHECK_TRUE(sha == NULL);
+    char hex[MCVD_SHA256_HEX];
+    CHECK_OK(mcvd_sha256(hex, "abc", 3));
+    assert_string_equal(hex, abc);
 }
 
 /* A million times "a" in unequal pieces, and as a file. */
