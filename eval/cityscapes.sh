@@ -1,5 +1,6 @@
 #!/bin/sh
-# The Cityscapes row of the paper: 28 frames from 2, 128x128, beside the published rows.
+# The Cityscapes row of the paper: 28 frames from 2, 128x128, beside the published rows;
+# interpolation and generation by models that were trained for them.
 #
 #   eval/cityscapes.sh OUT DATA MODEL [OPTIONS OF mcvd eval]
 #   eval/cityscapes.sh scores/cityscapes leftImg8bit_sequence model.safetensors

@@ -1,5 +1,6 @@
 #!/bin/sh
-# KTH: 30 and 40 frames from 10, 64x64 gray, beside what others have published.
+# KTH: 30 and 40 frames from 10, 64x64 gray, beside what others have published; interpolation and
+# generation by models that were trained for them.
 #
 #   eval/kth.sh OUT DATA MODEL [OPTIONS OF mcvd eval]
 #   eval/kth.sh scores/kth kth model.safetensors

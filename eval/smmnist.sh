@@ -1,5 +1,5 @@
 #!/bin/sh
-# Scores of a model on moving digits, each with the baselines: one block ahead, the published 10
+# Scores of a model on moving digits, each with the baselines: 5 frames ahead, the published 10
 # frames ahead, interpolation, generation. What the model cannot do is left out.
 #
 #   eval/smmnist.sh OUT [OPTIONS OF mcvd eval]
@@ -14,7 +14,7 @@ set -eu
 [ $# -gt 0 ] || usage "$0 OUT [OPTIONS OF mcvd eval]"
 out=$1
 shift
-score "$out/predict" smmnist "$@"
-score "$out/predict-10" smmnist --frames 10 "$@"
+score "$out/predict" smmnist --frames 5 "$@"
+score "$out/predict-10" smmnist "$@"
 score_if_able "$out/interp" smmnist --task interp "$@"
-score_if_able "$out/generate" smmnist --task generate --frames 20 "$@"
+score_if_able "$out/generate" smmnist --task generate "$@"

@@ -1,5 +1,6 @@
 #!/bin/sh
-# UCF-101: 16 frames from 4, 64x64; no published row of this setting could be verified.
+# UCF-101: 16 frames from 4, 64x64, of which no published row could be verified; generation of 20
+# frames beside what a third party quotes, and interpolation, by models that were trained for them.
 #
 #   eval/ucf101.sh OUT DATA MODEL [OPTIONS OF mcvd eval]
 #   eval/ucf101.sh scores/ucf101 ucf101 model.safetensors
