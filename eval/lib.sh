@@ -42,6 +42,10 @@ model_file() {
     model=$1
     case $1 in
     *.pt | *.pth)
+        [ -f "$1" ] || {
+            echo "$1: no such file" >&2
+            exit 4
+        }
         model=$2/imported-$(cksum <"$1" | tr ' ' -).safetensors
         if [ ! -f "$model" ]; then
             mkdir -p "$2"

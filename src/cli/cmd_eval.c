@@ -123,14 +123,20 @@ static mcvd_status refuse_set(const eval_run *r, const char *found)
                           found);
 }
 
-/* A path that failed to open as videos or digits, which are known by their layout, though the
- * benchmark wants another set: that is the error to be told. */
+/* A path that failed to open, though it is known as another benchmark's set by its layout: that is
+ * the error to be told. */
 static bool is_other_set(const eval_run *r)
 {
     const char *kind = r->a.data ? mcvd_dataset_kind_of(r->a.data) : NULL;
+    mcvd_eval_protocol p;
 
-    return kind && (strcmp(kind, "VIDEOS") == 0 || strcmp(kind, "StochasticMovingMNIST") == 0) &&
-           strcmp(kind, r->protocol.dataset) != 0;
+    if (!kind || strcmp(kind, r->protocol.dataset) == 0)
+        return false;
+    for (size_t i = 0; i < mcvd_eval_protocol_count(); i++)
+        if (mcvd_eval_protocol_find(&p, mcvd_eval_protocol_name(i)) >= 0 &&
+            strcmp(p.dataset, kind) == 0)
+            return true;
+    return false;
 }
 
 static mcvd_status open_data(eval_run *r)

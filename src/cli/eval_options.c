@@ -104,41 +104,44 @@ static bool wants_features(const eval_run *r)
     return !r->a.features || strcmp(r->a.features, "none") != 0;
 }
 
-/* LPIPS where its weights are; a folder that was named must have some of them. */
-static mcvd_status open_lpips(eval_run *r)
+/* Where the weights of a network are; "" and a note where they are not. */
+static mcvd_status find_weights(const eval_run *r, mcvd_extractor_kind kind, const char *note,
+                                char path[EVAL_PATH_BYTES])
 {
-    char path[EVAL_PATH_BYTES];
-    const mcvd_status st =
-        mcvd_extractor_path(path, sizeof path, MCVD_EXTRACTOR_ALEXNET, r->a.features);
+    const mcvd_status st = mcvd_extractor_path(path, EVAL_PATH_BYTES, kind, r->a.features);
 
-    if (st >= 0)
-        return mcvd_lpips_open(&r->options.lpips, path);
     if (st != MCVD_E_INPUT)
         return st;
-    mcvdi_cli_note("no LPIPS: %s", mcvd_last_error());
+    *path = '\0';
+    mcvdi_cli_note("%s: %s", note, mcvd_last_error());
     return MCVD_OK;
 }
 
-static mcvd_status open_video_features(eval_run *r)
-{
-    char path[EVAL_PATH_BYTES];
-    const mcvd_status st =
-        mcvd_extractor_path(path, sizeof path, MCVD_EXTRACTOR_I3D, r->a.features);
-
-    if (st >= 0)
-        return mcvd_video_features_open(&r->options.features, MCVD_EXTRACTOR_I3D, path);
-    if (st != MCVD_E_INPUT)
-        return st;
-    mcvdi_cli_note("fvd-proxy instead of FVD: %s", mcvd_last_error());
-    return mcvd_video_features_open(&r->options.features, MCVD_EXTRACTOR_PROXY, NULL);
-}
-
+/* LPIPS where its weights are, FVD or its stand-in; a folder that was named must have some of the
+ * weights. */
 static mcvd_status open_features(eval_run *r)
 {
+    const bool scored = r->job.task != MCVD_TASK_GENERATE;
+    char alexnet[EVAL_PATH_BYTES] = "";
+    char i3d[EVAL_PATH_BYTES] = "";
+    mcvd_status st = MCVD_OK;
+
     if (!wants_features(r))
         return MCVD_OK;
-    const mcvd_status st = r->job.task == MCVD_TASK_GENERATE ? MCVD_OK : open_lpips(r);
-    return st < 0 ? st : open_video_features(r);
+    if (scored)
+        st = find_weights(r, MCVD_EXTRACTOR_ALEXNET, "no LPIPS", alexnet);
+    if (st >= 0)
+        st = find_weights(r, MCVD_EXTRACTOR_I3D, "fvd-proxy instead of FVD", i3d);
+    if (st >= 0 && r->a.features && !*alexnet && !*i3d)
+        st = mcvdi_cli_fail(MCVD_E_MODEL,
+                            "--features %s: no weights of a network are there; none: do without",
+                            r->a.features);
+    if (st >= 0 && *alexnet)
+        st = mcvd_lpips_open(&r->options.lpips, alexnet);
+    if (st < 0)
+        return st;
+    return mcvd_video_features_open(
+        &r->options.features, *i3d ? MCVD_EXTRACTOR_I3D : MCVD_EXTRACTOR_PROXY, *i3d ? i3d : NULL);
 }
 
 /* The pixels of the first, the middle and the last clip: what the data is, wherever it lies. */

@@ -36,6 +36,7 @@ typedef struct eval_run {
     mcvd_model *model;
     mcvd_config config; /* the model's, with --set */
     mcvd_eval_protocol protocol;
+    int64_t set_channels; /* of the benchmark's frames; 0: those of the model */
     bool moving_digits;
     bool own_videos; /* benchmark videos */
     bool replace;    /* files of a report in --out: an older one, or a half one of this run */

@@ -26,6 +26,7 @@ static mcvd_status find_benchmark(eval_run *r)
             const mcvd_status st = mcvd_eval_protocol_find(&r->protocol, names[i]);
             r->moving_digits = strcmp(r->protocol.dataset, "StochasticMovingMNIST") == 0;
             r->own_videos = strcmp(r->protocol.dataset, "VIDEOS") == 0;
+            r->set_channels = r->own_videos ? 0 : r->protocol.channels;
             return st;
         }
     }
@@ -150,11 +151,11 @@ static mcvd_status check_protocol(const eval_run *r)
 
     if (why)
         return mcvdi_cli_fail(MCVD_E_MODEL, "%s cannot do %s: %s", r->model_path, p->task, why);
-    if (r->moving_digits && d->channels != 1)
+    if (r->set_channels && d->channels != r->set_channels)
         return mcvdi_cli_fail(
-            MCVD_E_MODEL,
-            "%s: expected a model of gray frames for moving digits, found %" PRId64 " channels",
-            r->model_path, d->channels);
+            MCVD_E_MODEL, "%s: expected a model of %s frames for %s, found %" PRId64 " channels",
+            r->model_path, r->set_channels == 1 ? "gray" : "RGB",
+            r->moving_digits ? "moving digits" : p->dataset, d->channels);
     if (strcmp(p->task, r->a.task) != 0)
         return mcvdi_cli_fail(MCVD_E_USAGE, "--set protocol.task: give --task instead");
     if (mcvd_task_past_given(task))

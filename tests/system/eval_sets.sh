@@ -88,6 +88,8 @@ grep -q 'one/bair: done already' one.err || die "not known as done"
 refused 2 'one/bair holds scores of another model or of other options' bair one "$raw" two --clips 2 -K 2
 refused 4 'missing.safetensors' bair none "$raw" missing.safetensors
 refused 3 'expected Cityscapes for benchmark cityscapes, found BAIR' cityscapes none "$raw" two --clips 1
+refused 3 'expected BAIR for benchmark bair, found KTH' bair none sets/kth two --clips 1
+refused 3 'a window needs 32 frames, the longest of 3 test clips has 30' bair none "$raw" two --frames 30
 
 # All tasks by one model; generated clips are as long as predicted ones with their past.
 model all 2 64 3 2 predict+interp+generate
