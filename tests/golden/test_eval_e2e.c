@@ -1,16 +1,19 @@
 /*
  * Whole evaluation runs of the reference with the toy network: conditioning, chained blocks, DDPM
- * and DDIM sampling with the reference's noise, frame metrics, best of K, confidence intervals.
- * The feature networks of LPIPS and FVD are not part of this.
+ * and DDIM sampling with the reference's noise, frame metrics, best of K, confidence intervals, and
+ * the distance between the videos on the three numbers that stand for I3D there. LPIPS is not part
+ * of this.
  */
 #include <mcvd/metrics.h>
 #include <mcvd/sampler.h>
 
+#include "core/alloc.h"
+#include "eval/report.h"
 #include "rollout/known.h"
 #include "support/hashed.h"
 #include "support/pipeline.h"
 
-enum { HW = 16 * 16, MAX_FRAMES = 16, MAX_COND = 8 };
+enum { HW = 16 * 16, MAX_FRAMES = 16, MAX_COND = 8, TOY_FEATURES = 3 };
 
 static const double toy_theta[3] = { 0.6, 0.25, 0.15 };
 
@@ -39,6 +42,8 @@ typedef struct e2e_run {
     size_t row;        /* of the mini-batch */
     size_t checked_conditions;
     size_t checked_videos;
+    double *real_features; /* [clips, TOY_FEATURES] */
+    double *fake_features; /* [clips, trajectories, TOY_FEATURES] */
 } e2e_run;
 
 static double case_number(const cJSON *item, const char *key)
@@ -166,17 +171,47 @@ static void check_video(e2e_run *r, const float *video)
     r->checked_videos++;
 }
 
+/* The mean, the mean of the frames' means times their place in time, the mean square. */
+static void toy_features(const float *video, size_t frames, double out[TOY_FEATURES])
+{
+    memset(out, 0, TOY_FEATURES * sizeof *out);
+    for (size_t i = 0; i < frames * HW; i++) {
+        const double share = 1.0 / (double)(frames * HW);
+        const double x = (double)video[i];
+        out[0] += share * x;
+        out[1] += share * x * (double)(i / HW + 1) / (double)frames;
+        out[2] += share * x * x;
+    }
+}
+
+/* What is compared: known past, predicted frames (NULL: the true ones), known future, in [0, 1]. */
+static void describe_video(const e2e_run *r, const mcvd_eval_case *c, const float *predicted,
+                           double out[TOY_FEATURES])
+{
+    const size_t past = c->past ? r->num_past : 0;
+    const size_t frames = past + r->num_frames + (c->future ? r->num_future : 0);
+    float video[(MAX_FRAMES + MAX_COND) * HW];
+
+    memcpy(video, r->clips + c->clip * r->clip_frames * HW, frames * HW * sizeof *video);
+    for (size_t i = 0; predicted && i < r->num_frames * HW; i++)
+        video[past * HW + i] = fminf(fmaxf((predicted[i] + 1.0f) / 2.0f, 0.0f), 1.0f);
+    toy_features(video, frames, out);
+}
+
 static mcvd_status predict(void *user, const mcvd_eval_case *c, float *out)
 {
     e2e_run *r = user;
     const size_t batch_number = c->clip / r->batch_clips;
 
+    describe_video(r, c, NULL, r->real_features + c->clip * TOY_FEATURES);
     for (size_t k = 0; k < c->trajectories; k++) {
         float *video = out + k * r->num_frames * HW;
         r->row = c->clip % r->batch_clips * c->trajectories + k;
         roll_out(r, c, batch_number, video);
         if (batch_number == 0)
             check_video(r, video);
+        describe_video(r, c, video,
+                       r->fake_features + (c->clip * c->trajectories + k) * TOY_FEATURES);
     }
     return MCVD_OK;
 }
@@ -253,6 +288,30 @@ static void check_metric(const e2e_run *r, const mcvd_eval_report *report, mcvd_
     CHECK_CLOSE(s.conf95, case_number(expected, key), 2.0 * tolerance);
 }
 
+/* "pred_fvd", "gen_fvd_traj_mean", ...; the features go to the report as those of a network do.
+ * Distances are 7e-4 to 1.4e-2 here; single precision of the clips moves them by 2e-9. */
+static void check_distance(e2e_run *r, mcvd_eval_report *report)
+{
+    const cJSON *expected = cJSON_GetObjectItemCaseSensitive(r->item, "metrics");
+    const char *prefix = strcmp(r->group, "videos_pred") == 0     ? "pred"
+                         : strcmp(r->group, "videos_interp") == 0 ? "interp"
+                                                                  : "gen";
+    static const char *const endings[] = { "", "_traj_mean", "_traj_std", "_traj_conf95" };
+    char key[64];
+
+    report->distance_name = "fvd";
+    report->feature_dim = TOY_FEATURES;
+    report->real_features = r->real_features;
+    report->fake_features = r->fake_features;
+    CHECK_OK(mcvdi_eval_distance(report));
+    const mcvd_eval_distance d = mcvd_eval_report_distance(report);
+    const double found[] = { d.all, d.traj_mean, d.traj_std, d.traj_conf95 };
+    for (size_t i = 0; i < 4; i++) {
+        snprintf(key, sizeof key, "%s_fvd%s", prefix, endings[i]);
+        CHECK_CLOSE(found[i], case_number(expected, key), 1e-7);
+    }
+}
+
 static void evaluate(e2e_run *r, const char *task)
 {
     const mcvd_eval_protocol protocol = protocol_of(r, task);
@@ -262,6 +321,10 @@ static void evaluate(e2e_run *r, const char *task)
     mcvd_eval_report *report = NULL;
 
     make_sampler(r);
+    r->real_features = mcvdi_calloc(r->num_clips * TOY_FEATURES, sizeof(double));
+    r->fake_features =
+        mcvdi_calloc(r->num_clips * (size_t)protocol.trajectories * TOY_FEATURES, sizeof(double));
+    CHECK_TRUE(r->real_features && r->fake_features);
     CHECK_OK(mcvd_eval_run(&protocol, get_clip, r, predict, r, &report));
     CHECK_EQ(r->checked_conditions, batches * blocks);
     CHECK_EQ(r->checked_videos, first_rows);
@@ -270,7 +333,8 @@ static void evaluate(e2e_run *r, const char *task)
         check_metric(r, report, MCVD_METRIC_PSNR, 1e-5);
         check_metric(r, report, MCVD_METRIC_SSIM, 1e-3);
     }
-    mcvd_eval_report_free(&report);
+    check_distance(r, report);
+    mcvd_eval_report_free(&report); /* with the features */
     mcvd_sampler_free(&r->sampler);
     mcvd_schedule_free(&r->sched);
 }

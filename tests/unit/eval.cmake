@@ -6,5 +6,6 @@ mcvd_add_test(NAME unit_eval_report SOURCES unit/test_eval_report.c AREAS ${eval
 target_compile_definitions(unit_eval_report PRIVATE
     MCVD_TEST_PROTOCOLS="${PROJECT_SOURCE_DIR}/eval/protocols")
 mcvd_add_test(NAME unit_eval_published SOURCES unit/test_eval_published.c AREAS ${eval_areas})
+mcvd_add_test(NAME unit_eval_run SOURCES unit/test_eval_run.c AREAS ${eval_areas})
 mcvd_add_test(NAME unit_set_metrics SOURCES unit/test_set_metrics.c AREAS ${eval_areas})
 mcvd_add_test(NAME unit_eval_compare SOURCES unit/test_eval_compare.c AREAS ${eval_areas})
