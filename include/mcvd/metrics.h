@@ -279,7 +279,8 @@ typedef mcvd_status (*mcvd_compare_fn)(void *user, const mcvd_compare_result *re
  * Compare two videos, or two folders of videos matched by their names without extension, in the
  * order of the names. A folder with pictures and no video is one video, in a folder of videos as
  * well. Files that are no videos by their names are left out with a warning, and so is said that
- * two videos have different frame rates (frames are compared by their numbers). Frames are 8 bits
+ * two videos have different frame rates (frames are compared by their numbers); a test video whose
+ * file is compressed with loss is noted once. Frames are 8 bits
  * per channel, decoded once and one at a time; features keep 0.6 MB per frame of the two videos.
  *
  * With config.unpaired two folders of videos are two sets: fn receives every video on its own, the

@@ -25,6 +25,7 @@ typedef struct comparison {
     mcvd_compare_fn fn;
     void *user;
     bool rates_differed; /* and it was said */
+    bool loss_noted;
 } comparison;
 
 static mcvd_status open_reader(mcvd_video_reader **reader, const char *path,
@@ -36,6 +37,30 @@ static mcvd_status open_reader(mcvd_video_reader **reader, const char *path,
     reading.width = config->size;
     reading.height = config->size;
     return mcvd_video_reader_open(reader, path, &reading);
+}
+
+static bool is_lossless(const char *codec)
+{
+    static const char *const codecs[] = { "ffv1",     "ffvhuff", "huffyuv", "utvideo", "rawvideo",
+                                          "png",      "apng",    "bmp",     "ppm",     "pgm",
+                                          "magicyuv", "qtrle",   "v210",    "r210",    "lagarith" };
+
+    for (size_t i = 0; i < sizeof codecs / sizeof *codecs; i++)
+        if (strcmp(codec, codecs[i]) == 0)
+            return true;
+    return false;
+}
+
+/* A prediction's score should be the model's, not the encoder's. */
+static void note_loss(comparison *c, const mcvd_video_reader *test, const char *path)
+{
+    const char *codec = mcvd_video_reader_info(test)->codec;
+
+    if (c->loss_noted || is_lossless(codec))
+        return;
+    c->loss_noted = true;
+    mcvdi_log(MCVD_LOG_INFO, "%s is compressed with loss (%s), which counts in its scores", path,
+              codec);
 }
 
 static void describe(mcvd_compare_result *result, const mcvd_video_info *info, size_t frames)
@@ -180,6 +205,7 @@ static mcvd_status compare_pair(comparison *c, const char *name, const char *con
         st = open_reader(&p.readers[1], paths[1], c->config);
     if (st >= 0) {
         check_rates(c, &p);
+        note_loss(c, p.readers[1], paths[1]);
         st = create_scorer(&p);
     }
     if (st >= 0)
@@ -228,6 +254,8 @@ static mcvd_status take_video(comparison *c, int side, const char *name, const c
     for (int m = 0; m < MCVD_NUM_METRICS; m++)
         result.scores.value[m] = NAN;
     mcvd_status st = open_reader(&reader, path, c->config);
+    if (st >= 0 && side == 1)
+        note_loss(c, reader, path);
     if (st >= 0)
         st = read_frames(c, reader, path, &features);
     if (st >= 0) {

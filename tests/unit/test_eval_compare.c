@@ -192,6 +192,7 @@ static void test_folders(void **state)
 }
 
 typedef struct heard {
+    mcvd_log_level level;
     int count;
     char last[512];
 } heard;
@@ -200,7 +201,7 @@ static void hear(void *user, mcvd_log_level level, const char *line)
 {
     heard *h = user;
 
-    if (level != MCVD_LOG_WARNING)
+    if (level != h->level)
         return;
     h->count++;
     snprintf(h->last, sizeof h->last, "%s", line);
@@ -213,7 +214,7 @@ static void test_dots_in_folders(void **state)
     const mcvd_compare_config config = mcvd_compare_config_default();
     char sides[2][TEST_PATH_BYTES];
     char path[TEST_PATH_BYTES];
-    heard h = { 0 };
+    heard h = { .level = MCVD_LOG_WARNING };
     pairs p = { 0 };
 
     for (int side = 0; side < 2; side++) {
@@ -291,7 +292,7 @@ static void test_rates(void **state)
     (void)state;
     const mcvd_compare_config config = mcvd_compare_config_default();
     const uint8_t frame[BYTES] = { 0 };
-    heard h = { 0 };
+    heard h = { .level = MCVD_LOG_WARNING };
     pairs p = { 0 };
 
     for (int i = 0; i < 2; i++) {
@@ -313,6 +314,26 @@ static void test_rates(void **state)
     CHECK_OK(mcvd_compare(path_a, path_a, &config, keep, &p));
     CHECK_EQ(h.count, 1);
     mcvd_log_set(NULL, NULL);
+}
+
+/* A GIF has 256 colours: said of the test video, once; FFV1 loses nothing. */
+static void test_lossy_files(void **state)
+{
+    (void)state;
+    const mcvd_compare_config config = mcvd_compare_config_default();
+    char gif[TEST_PATH_BYTES];
+    heard h = { .level = MCVD_LOG_INFO };
+    pairs p = { 0 };
+
+    write_video(path_a, SIDE, 2, 100, 10);
+    write_video(test_path(gif, folder, "b.gif"), SIDE, 2, 100, 10);
+    mcvd_log_set(hear, &h);
+    CHECK_OK(mcvd_compare(gif, path_a, &config, keep, &p));
+    CHECK_EQ(h.count, 0);
+    CHECK_OK(mcvd_compare(path_a, gif, &config, keep, &p));
+    mcvd_log_set(NULL, NULL);
+    CHECK_EQ(h.count, 1);
+    CHECK_TRUE(strstr(h.last, "b.gif is compressed with loss (gif)") != NULL);
 }
 
 /* Each of our own allocations refused in turn, for a folder of one pair. */
@@ -408,6 +429,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_dots_in_folders, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_unpaired, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_rates, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_lossy_files, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_without_memory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_features_without_memory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_pictures_are_one_video, set_up, tear_down),
