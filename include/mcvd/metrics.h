@@ -471,7 +471,7 @@ MCVD_API void mcvd_eval_report_compare(mcvd_eval_report *report, const mcvd_eval
 /**
  * Run a benchmark: every clip through the predictor and every baseline that exists for the task.
  * Generated clips have no truth: "generate" reports statistics of the pictures beside those of the
- * real clips (over as many frames: Q26 of the reference), and no score.
+ * real clips (over as many frames: Q26 of the reference), with features a distance, and no score.
  *
  * @return MCVD_OK; fewer clips than asked for are used and reported when the data ends early
  *         MCVD_E_INPUT  no clip at all
