@@ -100,6 +100,17 @@ static uint64_t count_windows(const mcvdi_clips *c)
     return windows;
 }
 
+/* Frames are taken one after the other; what a store of videos left out was left out before. */
+static mcvd_status check_step(const mcvdi_clips *c, const mcvd_dataset_config *config)
+{
+    const char *set = c->facts.set ? c->facts.set : c->source->name;
+
+    if (config->data.frame_step <= 1 || strcmp(set, "VIDEOS") == 0)
+        return MCVD_OK;
+    return mcvdi_fail(MCVD_E_CONFIG, "data.frame_step = %lld: for videos, not for the clips of %s",
+                      (long long)config->data.frame_step, set);
+}
+
 static mcvd_status check_frames(const mcvdi_clips *c, const mcvd_dataset_config *config)
 {
     const mcvdi_clip_source_facts *f = &c->facts;
@@ -129,6 +140,8 @@ static mcvd_status fill(mcvdi_clips *c, mcvdi_dataset_facts *facts,
     mcvd_status st = c->source->open(&c->state, &c->facts, &sc);
     if (st >= 0)
         st = check_frames(c, config);
+    if (st >= 0)
+        st = check_step(c, config);
     if (st < 0)
         return st;
     c->items = mcvdi_calloc(c->facts.num_clips, sizeof *c->items);

@@ -118,6 +118,11 @@ static mcvd_status measure(mcvd_dataset *ds)
             (size_t)(data->num_frames_cond + data->num_frames + data->num_frames_future);
     if (ds->config.num_test_clips == 0)
         ds->config.num_test_clips = DEFAULT_TEST_CLIPS;
+    if (ds->kind->own && data->start_at > 0)
+        return mcvdi_fail(
+            MCVD_E_CONFIG,
+            "data.start_at = %lld: for the clips of public sets and stores, not for %s",
+            (long long)data->start_at, name_of(ds->kind));
     if (!mcvdi_mul_size(&ds->clip_bytes, side, side) ||
         !mcvdi_mul_size(&ds->clip_bytes, ds->clip_bytes, channels) ||
         !mcvdi_mul_size(&ds->clip_bytes, ds->clip_bytes, ds->config.num_frames) ||

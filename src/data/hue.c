@@ -12,6 +12,13 @@
 
 #include <math.h>
 
+/* Into [0, 1), from less than a turn outside of it. */
+static float one_turn(float hue)
+{
+    hue = hue < 0.0f ? hue + 1.0f : hue;
+    return hue >= 1.0f ? hue - 1.0f : hue;
+}
+
 typedef struct hsv {
     float hue; /* [0, 1) */
     float saturation;
@@ -41,7 +48,7 @@ static hsv to_hsv(float r, float g, float b)
         sixths = 2.0f + (b - r) / spread;
     else
         sixths = 4.0f + (r - g) / spread;
-    return (hsv) { fmodf(sixths / 6.0f + 1.0f, 1.0f), spread / value, value };
+    return (hsv) { one_turn(sixths / 6.0f), spread / value, value };
 }
 
 static uint8_t to_level(float x)
@@ -56,13 +63,13 @@ static void put_rgb(uint8_t *pixel, hsv color)
                                           { 2, 1, 0 }, { 3, 2, 0 }, { 0, 2, 1 }
     };
     const float sixths = 6.0f * color.hue;
-    const float sector = floorf(sixths);
-    const float f = sixths - sector;
+    const int sector = (int)sixths;
+    const float f = sixths - (float)sector;
     const float v = color.value;
     const float s = color.saturation;
     const uint8_t levels[4] = { to_level(v), to_level(v * (1.0f - s * f)), to_level(v * (1.0f - s)),
                                 to_level(v * (1.0f - s * (1.0f - f))) };
-    const uint8_t *place = places[(int)sector % 6];
+    const uint8_t *place = places[sector % 6];
 
     for (int c = 0; c < 3; c++)
         pixel[c] = levels[place[c]];
@@ -75,8 +82,7 @@ void mcvdi_hue_shift(uint8_t *pixels, size_t num_pixels, float turns)
         if (p[0] == p[1] && p[1] == p[2])
             continue;
         hsv color = to_hsv((float)p[0] / 255.0f, (float)p[1] / 255.0f, (float)p[2] / 255.0f);
-        color.hue += turns;
-        color.hue -= floorf(color.hue);
+        color.hue = one_turn(color.hue + turns);
         put_rgb(p, color);
     }
 }

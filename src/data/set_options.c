@@ -32,10 +32,13 @@ mcvd_status mcvdi_set_options(cJSON **out, const char *const *keys, const mcvd_d
     *out = st >= 0 ? cJSON_CreateObject() : NULL;
     if (st >= 0 && !*out)
         st = mcvdi_fail(MCVD_E_NOMEM, "data options: out of memory");
-    for (; st >= 0 && keys && *keys; keys++)
-        if (!cJSON_AddItemToObject(*out, *keys,
-                                   cJSON_DetachItemFromObjectCaseSensitive(section, *keys)))
-            st = mcvdi_fail(MCVD_E_NOMEM, "data options: out of memory");
+    for (; st >= 0 && keys && *keys; keys++) {
+        cJSON *item = cJSON_DetachItemFromObjectCaseSensitive(section, *keys);
+        if (cJSON_AddItemToObject(*out, *keys, item))
+            continue;
+        cJSON_Delete(item);
+        st = mcvdi_fail(MCVD_E_NOMEM, "data options: out of memory");
+    }
     cJSON_Delete(section);
     if (st < 0) {
         cJSON_Delete(*out);

@@ -338,6 +338,14 @@ static void start_at_leaves_out_the_first(void **state)
     dc.num_frames = 41;
     CHECK_STATUS(mcvd_dataset_open(&ds, &dc), MCVD_E_INPUT);
     CHECK_MESSAGE("a window needs 56 frames");
+    dc.data.frame_step = 2; /* of videos only */
+    dc.num_frames = 5;
+    CHECK_STATUS(mcvd_dataset_open(&ds, &dc), MCVD_E_CONFIG);
+    CHECK_MESSAGE("data.frame_step = 2");
+    dc.data.frame_step = 1;
+    dc.path = test_path(path, folder, "kth/raw/boxing/person21_boxing_d1_uncomp.avi"); /* a video */
+    CHECK_STATUS(mcvd_dataset_open(&ds, &dc), MCVD_E_CONFIG);
+    CHECK_MESSAGE("data.start_at = 15");
 }
 
 /* The hue of a pixel in turns, in double; colours that have a clear one. */

@@ -1,4 +1,5 @@
 /* KTH's list of sequences: lines as published, and lists that are damaged. */
+#include "core/alloc.h"
 #include "data/kth_sequences.h"
 #include "support/folder.h"
 
@@ -94,11 +95,35 @@ static void test_damaged_lists(void **state)
     CHECK_STATUS(mcvdi_kth_sequences_read(&list, "/nonexistent/00sequences.txt"), MCVD_E_INPUT);
 }
 
+static void test_every_allocation_may_fail(void **state)
+{
+    const uint64_t live = mcvdi_alloc_stats_get().live;
+    mcvd_status st = MCVD_E_NOMEM;
+    long n = 0;
+
+    (void)state;
+    for (; st != MCVD_OK; n++) {
+        mcvdi_kth_sequences list;
+        char path[TEST_PATH_BYTES];
+        CHECK_OK(read_text(&list, "person01_boxing_d1 frames 1-95, 96-185\n"));
+        mcvdi_kth_sequences_release(&list);
+        mcvdi_alloc_fail_after(n);
+        st = mcvdi_kth_sequences_read(&list, test_path(path, folder, "00sequences.txt"));
+        mcvdi_alloc_fail_after(-1);
+        CHECK_TRUE(st == MCVD_OK || st == MCVD_E_NOMEM);
+        mcvdi_kth_sequences_release(&list);
+        CHECK_EQ(mcvdi_alloc_stats_get().live, live);
+        CHECK_TRUE(n < 20);
+    }
+    CHECK_TRUE(n > 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_published_lines),
         cmocka_unit_test(test_damaged_lists),
+        cmocka_unit_test(test_every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
