@@ -10,8 +10,6 @@
  */
 #include "data/hue.h"
 
-#include <math.h>
-
 /* Into [0, 1), from less than a turn outside of it. */
 static float one_turn(float hue)
 {
@@ -25,21 +23,21 @@ typedef struct hsv {
     float value;
 } hsv;
 
-static float largest(float a, float b, float c)
+static float larger(float a, float b)
 {
-    return fmaxf(fmaxf(a, b), c);
+    return a > b ? a : b;
 }
 
-static float smallest(float a, float b, float c)
+static float smaller(float a, float b)
 {
-    return fminf(fminf(a, b), c);
+    return a < b ? a : b;
 }
 
 /* The colour has a hue: its channels are not all equal. */
 static hsv to_hsv(float r, float g, float b)
 {
-    const float value = largest(r, g, b);
-    const float spread = value - smallest(r, g, b);
+    const float value = larger(larger(r, g), b);
+    const float spread = value - smaller(smaller(r, g), b);
     float sixths;
 
     if (r == value)
@@ -53,7 +51,7 @@ static hsv to_hsv(float r, float g, float b)
 
 static uint8_t to_level(float x)
 {
-    return (uint8_t)(255.0f * fminf(fmaxf(x, 0.0f), 1.0f) + 0.5f);
+    return (uint8_t)(255.0f * smaller(larger(x, 0.0f), 1.0f) + 0.5f);
 }
 
 static void put_rgb(uint8_t *pixel, hsv color)
