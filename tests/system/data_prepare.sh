@@ -84,6 +84,23 @@ wait "$pid"
 [ -e stopped/manifest.json ] || expect 0 -- prepare ucf101 sets/ucf101 -o stopped
 cmp -s whole/test.frames stopped/test.frames || complain "stopped and continued: another store"
 
+# No room: what is whole stays, and the same command goes on when there is room again. (25: SIGXFSZ)
+expect 0 -- prepare bair sets/bair -o roomy --threads 1
+(trap '' 25; ulimit -f 2000; exec "$mcvd" prepare bair sets/bair -o full --threads 1) >stdout 2>stderr
+[ $? = 5 ] || complain "no room: not exit 5"
+grep -q 'train.frames: ' stderr || complain "what has no room is not said"
+[ "$(wc -l <full/train.index)" -gt 0 ] || complain "nothing was stored before the room ended"
+expect 0 -- prepare bair sets/bair -o full --threads 2
+for file in train.frames train.actions train.index test.frames test.actions test.index manifest.json; do
+    cmp -s "roomy/$file" "full/$file" || complain "after no room: another $file"
+done
+expect 5 "cannot make the folder" -- prepare kth sets/kth -o sets/kth/raw/00sequences.txt/store
+if command -v flock >/dev/null; then
+    mkdir busy
+    flock busy/lock "$mcvd" prepare kth sets/kth -o busy >stdout 2>stderr && complain "two at once"
+    grep -q 'another process prepares there' stderr || complain "two at once: $(cat stderr)"
+fi
+
 # Another source is not mixed in, nor are files of somebody else cut.
 rm stopped/manifest.json
 mkdir swapped && cp -r sets/ucf101/. swapped
