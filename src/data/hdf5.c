@@ -339,6 +339,20 @@ static mcvd_status fill_facts(const shards *s, mcvdi_clip_source_facts *f, const
     return f->describe ? MCVD_OK : mcvdi_fail(MCVD_E_NOMEM, "shards: a description");
 }
 
+/* The shards were cut in the published way, and nothing else can be had from them. */
+static mcvd_status check_options(const char *set, const mcvd_data_config *data)
+{
+    const char *other = NULL;
+
+    if (strcmp(set, "UCF101") == 0 && data->ucf101_split != 3)
+        other = "data.ucf101_split: they hold split 3";
+    if (strcmp(set, "KTH") == 0 && strcmp(data->kth_clips, "sequences") == 0)
+        other = "data.kth_clips: they hold whole files";
+    if (strcmp(set, "Cityscapes") == 0 && strcmp(data->cityscapes_test, "val") == 0)
+        other = "data.cityscapes_test: they hold test";
+    return other ? mcvdi_fail(MCVD_E_CONFIG, "HDF5 shards of %s and %s", set, other) : MCVD_OK;
+}
+
 static mcvd_status open_hdf5(void **state, mcvdi_clip_source_facts *facts,
                              const mcvdi_clip_source_config *config)
 {
@@ -349,6 +363,8 @@ static mcvd_status open_hdf5(void **state, mcvdi_clip_source_facts *facts,
         return mcvdi_fail(MCVD_E_NOMEM, "shards: %zu bytes", sizeof *s);
     pthread_mutex_lock(&library);
     mcvd_status st = open_all(s, config);
+    if (st >= 0)
+        st = check_options(set_of(s), config->data);
     if (st >= 0)
         st = fill_facts(s, facts, config->path);
     if (st < 0)
@@ -458,9 +474,13 @@ static mcvd_status read_clip(void *state, size_t clip, size_t first, size_t coun
 
 #endif
 
+/* Kept in the manifest, so that readers of the store may not ask for others either. */
+static const char *const options[] = { "kth_clips", "ucf101_split", "cityscapes_test", NULL };
+
 const mcvdi_clip_source_kind mcvdi_clip_source_hdf5 = {
     .name = "HDF5",
     .help = "the authors' shards, *.hdf5, or train/ and test/ of them",
+    .options = options,
     .accepts = accepts,
     .open = open_hdf5,
     .free = release,

@@ -216,6 +216,31 @@ static void tenth_clips_of_ucf101(void **state)
     mcvd_dataset_free(&test);
 }
 
+/* Shards are cut as published; asking for something else is an error, not passed over. */
+static void other_options_are_refused(void **state)
+{
+    static const struct {
+        const char *set, *option;
+        int64_t size, channels;
+    } asked[] = { { "ucf", "data.ucf101_split=1", 24, 3 },
+                  { "kth", "data.kth_clips=sequences", 16, 1 } };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
+        char path[TEST_PATH_BYTES];
+        mcvd_dataset *ds = NULL;
+        mcvd_config config;
+        mcvd_config_default(&config);
+        config.data.image_size = asked[i].size;
+        config.data.channels = asked[i].channels;
+        CHECK_OK(mcvd_config_set(&config, asked[i].option));
+        mcvd_dataset_config dc = mcvd_dataset_config_default(&config.data);
+        dc.path = test_path(path, folder, asked[i].set);
+        CHECK_STATUS(mcvd_dataset_open(&ds, &dc), MCVD_E_CONFIG);
+        CHECK_MESSAGE("they hold");
+    }
+}
+
 static void damaged_shards(void **state)
 {
     static const shard_spec unknown = { 5, 2, 8, 8, 1, 0 };
@@ -242,9 +267,8 @@ static void damaged_shards(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_folder_per_split),
-        cmocka_unit_test(persons_of_kth),
-        cmocka_unit_test(tenth_clips_of_ucf101),
+        cmocka_unit_test(a_folder_per_split),    cmocka_unit_test(persons_of_kth),
+        cmocka_unit_test(tenth_clips_of_ucf101), cmocka_unit_test(other_options_are_refused),
         cmocka_unit_test(damaged_shards),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
