@@ -110,6 +110,22 @@ static mcvd_status check_size(const stream_source *s, const AVCodecParameters *p
     return MCVD_OK;
 }
 
+/* The header of an AVI also counts the frames that a recorder dropped and left as empty chunks,
+ * which nobody decodes; its index, where there is one, has the others alone. Before any packet is
+ * read that index is the file's own. */
+static void count_by_index(AVFormatContext *format)
+{
+#if LIBAVFORMAT_VERSION_MAJOR >= 59
+    for (unsigned i = 0; strcmp(format->iformat->name, "avi") == 0 && i < format->nb_streams; i++) {
+        const int entries = avformat_index_get_entries_count(format->streams[i]);
+        if (entries > 0)
+            format->streams[i]->nb_frames = entries;
+    }
+#else
+    (void)format;
+#endif
+}
+
 /* Headers of mpegts and the like say little: let FFmpeg look into the first packets, with our
  * caps. Streams that the header promised are checked before that. */
 static mcvd_status find_streams(stream_source *s)
@@ -132,6 +148,7 @@ static mcvd_status find_streams(stream_source *s)
     }
     for (unsigned i = 0; i < num_options; i++)
         av_dict_set_int(&options[i], "max_pixels", (int64_t)s->base.config.max_pixels, 0);
+    count_by_index(format);
     const int error = avformat_find_stream_info(format, options);
     for (unsigned i = 0; i < num_options; i++)
         av_dict_free(&options[i]);

@@ -282,6 +282,26 @@ static void edit_lists(void **state)
     CHECK_TRUE(worst_difference(path, 3) <= 1);
 }
 
+/* A recorder that drops frames leaves empty chunks in an AVI: its header counts them, ffprobe and
+ * we do not, and nothing was cut off. */
+static void dropped_frames(void **state)
+{
+    enum { LEFT = 36, HEADER = 40 };
+    const recipe gaps = { "-vf 'select=not(eq(mod(n\\,10)\\,3))' -fps_mode vfr -c:v mpeg4 -q:v 2",
+                          "gaps.avi" };
+    const char *path = make(&gaps, "48x32", LEFT);
+    mcvd_video_reader *reader = NULL;
+
+    (void)state;
+    run("ffprobe -v error -show_entries stream=nb_frames -of csv=p=0 '%s' | grep -qx %d", path,
+        HEADER);
+    CHECK_OK(mcvd_video_reader_open(&reader, path, NULL));
+    CHECK_EQ(mcvd_video_reader_info(reader)->num_frames, LEFT);
+    mcvd_video_reader_free(&reader);
+    check_times(path);
+    check_seeks(path);
+}
+
 /* ffmpeg turns before it converts; at 4:2:0 and even sizes that commutes. */
 static void rotation(void **state)
 {
@@ -371,6 +391,7 @@ int main(void)
         cmocka_unit_test(other_pixels),
         cmocka_unit_test(containers),
         cmocka_unit_test(edit_lists),
+        cmocka_unit_test(dropped_frames),
         cmocka_unit_test(rotation),
         cmocka_unit_test(written_files_are_understood),
     };
