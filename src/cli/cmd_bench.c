@@ -95,7 +95,8 @@ static const mcvdi_arg args[] = {
       .value = "N",
       .min = 1,
       .max = MAX_RUNS,
-      .help = "timed runs; default: 10, 1 for sample, 100 for loader, 5 for features",
+      .help = "timed runs; default: 10, 1 for sample, 5 for features, 100 for loader, which has 8 "
+              "per worker at least",
       .offset = offsetof(bench_args, runs) },
     { .name = "--warmup",
       .type = MCVDI_ARG_INT,
