@@ -30,8 +30,9 @@ score_if_able() {
 # finished, else DATA as it is.
 raw_or_store() {
     data=$2
-    if [ -f "$2.store/manifest.json" ]; then
-        data=$2.store
+    beside=${2%"${2##*[!/]}"}.store
+    if [ -f "$beside/manifest.json" ]; then
+        data=$beside
     fi
     echo "== $1: $data" >&2
 }

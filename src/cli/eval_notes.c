@@ -121,6 +121,24 @@ __attribute__((format(printf, 2, 3))) static void add_difference(char text[EVAL_
     va_end(values);
 }
 
+/* Which clips of the set: the published ones are those of the defaults. */
+static void add_data_differences(char text[EVAL_LINE_BYTES], const mcvd_data_config *d)
+{
+    mcvd_config published;
+
+    mcvd_config_default(&published);
+    const mcvd_data_config *p = &published.data;
+    if (d->start_at != p->start_at)
+        add_difference(text, "clips from frame %" PRId64 " on", d->start_at);
+    if (strcmp(d->kth_clips, p->kth_clips) != 0)
+        add_difference(text, "clips '%s', published '%s'", d->kth_clips, p->kth_clips);
+    if (d->ucf101_split != p->ucf101_split)
+        add_difference(text, "split %" PRId64 ", published %" PRId64, d->ucf101_split,
+                       p->ucf101_split);
+    if (strcmp(d->cityscapes_test, p->cityscapes_test) != 0)
+        add_difference(text, "split '%s', published '%s'", d->cityscapes_test, p->cityscapes_test);
+}
+
 /* In what this run is not the published protocol, beside the published rows. */
 static mcvd_status note_differences(eval_run *r)
 {
@@ -145,6 +163,7 @@ static mcvd_status note_differences(eval_run *r)
                        paper.image_size);
     if (strcmp(p->windows, paper.windows) != 0)
         add_difference(text, "windows '%s', published '%s'", p->windows, paper.windows);
+    add_data_differences(text, &r->config.data);
     if (steps < PUBLISHED_STEPS)
         add_difference(text, "%d steps, published %d or more", steps, PUBLISHED_STEPS);
     if (!features || strcmp(mcvd_video_features_distance(features), "fvd") != 0)

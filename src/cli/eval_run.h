@@ -8,7 +8,7 @@
 #include "cli/parse.h"
 #include "cli/sampling_args.h"
 
-enum { EVAL_PATH_BYTES = 4096, EVAL_LINE_BYTES = 256 };
+enum { EVAL_PATH_BYTES = 4096, EVAL_LINE_BYTES = 512 };
 
 typedef struct eval_args {
     const char *benchmark;

@@ -105,8 +105,11 @@ made one-row bair-15
 grep -q '^Video Transformer  *15  *94-96 ' one-row.txt || die "no published row of one past frame"
 
 model ten 10 64 1
-run kth kth sets/kth ten --clips 1 -K 1
+"$mcvd" prepare kth sets/kth >prepare.txt 2>&1 || die "KTH: not prepared"
+run kth kth sets/kth/ ten --clips 1 -K 1 --set data.start_at=1
 made kth 'kth kth-40'
+grep -q '^== kth: sets/kth.store$' kth.err || die "KTH: the store beside it is not taken"
+grep -q '; clips from frame 1 on; ' kth.txt || die "KTH: not said that clips are not the published"
 grep -q 'third parties' kth.txt || die "KTH: the quoted row does not say so"
 model four 4 64 3 0 predict+generate
 run ucf101 ucf101 sets/ucf101 four --clips 1 -K 1
