@@ -263,7 +263,7 @@ static void test_unpaired(void **state)
     for (int side = 0; side < 2; side++) {
         CHECK_EQ(mkdir(test_path(sides[side], folder, side ? "test" : "truth"), 0777), 0);
         for (int v = 0; v < 3 - side; v++) {
-            char name[16];
+            char name[32];
             snprintf(name, sizeof name, "%c%d.mkv", 'a' + side, v);
             write_video(test_path(path, sides[side], name), SIDE, FRAMES, levels[side][v], 7);
             for (int i = 0; i < NUMEL; i++)
