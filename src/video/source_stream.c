@@ -110,16 +110,22 @@ static mcvd_status check_size(const stream_source *s, const AVCodecParameters *p
     return MCVD_OK;
 }
 
+static bool is_avi(const AVFormatContext *format)
+{
+    return strcmp(format->iformat->name, "avi") == 0;
+}
+
 /* The header of an AVI also counts the frames that a recorder dropped and left as empty chunks,
- * which nobody decodes; its index, where there is one, has the others alone. Before any packet is
- * read that index is the file's own. */
-static void count_by_index(AVFormatContext *format)
+ * which nobody decodes. Its index does not, but it may end early: where the two differ, only
+ * decoding tells. Before any packet is read the index is the file's own. */
+static void distrust_counts(AVFormatContext *format)
 {
 #if LIBAVFORMAT_VERSION_MAJOR >= 59
-    for (unsigned i = 0; strcmp(format->iformat->name, "avi") == 0 && i < format->nb_streams; i++) {
-        const int entries = avformat_index_get_entries_count(format->streams[i]);
-        if (entries > 0)
-            format->streams[i]->nb_frames = entries;
+    for (unsigned i = 0; is_avi(format) && i < format->nb_streams; i++) {
+        AVStream *stream = format->streams[i];
+        const int entries = avformat_index_get_entries_count(stream);
+        if (entries > 0 && entries != stream->nb_frames)
+            stream->nb_frames = 0;
     }
 #else
     (void)format;
@@ -148,7 +154,7 @@ static mcvd_status find_streams(stream_source *s)
     }
     for (unsigned i = 0; i < num_options; i++)
         av_dict_set_int(&options[i], "max_pixels", (int64_t)s->base.config.max_pixels, 0);
-    count_by_index(format);
+    distrust_counts(format);
     const int error = avformat_find_stream_info(format, options);
     for (unsigned i = 0; i < num_options; i++)
         av_dict_free(&options[i]);
@@ -215,7 +221,7 @@ static void describe(stream_source *s)
     if (!(s->base.duration_s > 0.0))
         s->base.duration_s = 0.0;
     s->base.num_frames = stream->nb_frames;
-    if (s->base.num_frames <= 0 && s->base.duration_s * av_q2d(fps) < 1e12)
+    if (s->base.num_frames <= 0 && !is_avi(format) && s->base.duration_s * av_q2d(fps) < 1e12)
         s->base.num_frames = (int64_t)(s->base.duration_s * av_q2d(fps) + 0.5);
 }
 
