@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <mcvd/bench.h>
 #include <mcvd/features.h>
@@ -10,6 +9,7 @@
 
 #include "cli/fail.h"
 #include "cli/figures.h"
+#include "cli/timing.h"
 
 enum { PATH_BYTES = 4096, SIDE = 64, COLOURS = 3, PICTURE = SIDE * SIDE * COLOURS };
 
@@ -49,28 +49,6 @@ static mcvd_status judge_pictures(features_job *job)
                          &(const mcvd_picture_shape) { SIDE, SIDE, COLOURS }, &distance, NULL);
 }
 
-static double now_s(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a;
-    const double y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-static double median(double *values, size_t n)
-{
-    qsort(values, n, sizeof *values, compare);
-    return 0.5 * (values[(n - 1) / 2] + values[n / 2]);
-}
-
 /* Bursts of pure multiply-adds alternate with the workload, so that both meet the same machine. */
 static mcvd_status measure(features_job *job, workload work, speed *result)
 {
@@ -84,12 +62,12 @@ static mcvd_status measure(features_job *job, workload work, speed *result)
         st = work(job);
     for (size_t i = 0; st >= 0 && i < runs; i++) {
         seconds[runs + i] = mcvd_peak_gflops(burst_s);
-        const double start = now_s();
+        const double start = mcvdi_now_s();
         st = work(job);
-        seconds[i] = now_s() - start;
+        seconds[i] = mcvdi_now_s() - start;
     }
     if (st >= 0)
-        *result = (speed) { median(seconds, runs), median(seconds + runs, runs) };
+        *result = (speed) { mcvdi_median(seconds, runs), mcvdi_median(seconds + runs, runs) };
     free(seconds);
     return st;
 }

@@ -1,19 +1,10 @@
 #include "cli/bench_loader.h"
 
-#include <time.h>
-
 #include <mcvd/data.h>
 
 #include "cli/figures.h"
 #include "cli/shared.h"
-
-static double now_s(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+#include "cli/timing.h"
 
 static mcvd_status take_batches(mcvd_loader *loader, size_t batches)
 {
@@ -30,11 +21,11 @@ static mcvd_status take_batches(mcvd_loader *loader, size_t batches)
 static mcvd_status time_batches(mcvd_loader *loader, size_t held, size_t batches, double *seconds)
 {
     mcvd_status st = take_batches(loader, held + 1);
-    const double start = now_s();
+    const double start = mcvdi_now_s();
 
     if (st >= 0)
         st = take_batches(loader, batches);
-    *seconds = now_s() - start;
+    *seconds = mcvdi_now_s() - start;
     return st;
 }
 

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <mcvd/bench.h>
 #include <mcvd/model.h>
@@ -25,6 +24,7 @@
 #include "cli/parse.h"
 #include "cli/settings.h"
 #include "cli/shared.h"
+#include "cli/timing.h"
 
 enum { PATH_BYTES = 4096, MAX_RUNS = 10000, CALLS_PER_BURST = 10 };
 
@@ -180,14 +180,6 @@ static void free_job(bench_job *job)
     free(job->masks);
 }
 
-static double now_s(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* --- setting up --- */
 
 static float *random_frames(size_t n, uint64_t sample)
@@ -268,10 +260,10 @@ static int burst_inside(void *user, size_t call, size_t num_calls)
 
     if (call % CALLS_PER_BURST || call >= num_calls)
         return 0;
-    const double start = now_s();
+    const double start = mcvdi_now_s();
     job->burst_gflops += mcvd_peak_gflops(burst_s);
     job->bursts++;
-    job->paused_s += now_s() - start;
+    job->paused_s += mcvdi_now_s() - start;
     return 0;
 }
 
@@ -390,14 +382,14 @@ static mcvd_status run_once(bench_job *job, double *seconds)
 
     job->paused_s = job->burst_gflops = 0.0;
     job->bursts = 0;
-    const double start = now_s();
+    const double start = mcvdi_now_s();
     if (job->rollout)
         st = mcvd_rollout_next(job->rollout, job->out);
     else if (job->network)
         st = mcvd_network_forward(job->network, &job->in, job->out);
     else
         st = mcvd_trainer_step(job->trainer, &job->clips, &report);
-    *seconds = now_s() - start - job->paused_s;
+    *seconds = mcvdi_now_s() - start - job->paused_s;
     return st;
 }
 
@@ -414,23 +406,10 @@ static mcvd_status warm_up(bench_job *job, int64_t runs)
 }
 
 typedef struct bench_times {
-    double *seconds; /* sorted, like peaks */
-    double *peaks;   /* GFLOP/s */
+    double *seconds;
+    double *peaks; /* GFLOP/s */
     size_t runs;
 } bench_times;
-
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a;
-    const double y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-static double median(const double *sorted, size_t n)
-{
-    return n % 2 ? sorted[n / 2] : 0.5 * (sorted[n / 2 - 1] + sorted[n / 2]);
-}
 
 static mcvd_status measure(bench_job *job, const bench_args *a, bench_times *times)
 {
@@ -447,8 +426,6 @@ static mcvd_status measure(bench_job *job, const bench_args *a, bench_times *tim
         st = run_once(job, &times->seconds[i]);
         times->peaks[i] = (before + job->burst_gflops) / (1 + job->bursts);
     }
-    qsort(times->seconds, times->runs, sizeof *times->seconds, compare);
-    qsort(times->peaks, times->runs, sizeof *times->peaks, compare);
     return st;
 }
 
@@ -478,8 +455,8 @@ static bool system_line(const char *path, const char *key, char *value, size_t b
 static void report(const bench_job *job, const bench_args *a, const bench_times *times)
 {
     char cpu[128] = "";
-    const double seconds = median(times->seconds, times->runs);
-    const double peak = median(times->peaks, times->runs);
+    const double seconds = mcvdi_median(times->seconds, times->runs);
+    const double peak = mcvdi_median(times->peaks, times->runs);
     const double gflops = 1e-9 * job->flops / seconds;
 
     if (!system_line("/proc/cpuinfo", "model name", cpu, sizeof cpu))

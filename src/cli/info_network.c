@@ -6,13 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <mcvd/footprint.h>
 #include <mcvd/rollout.h>
 
 #include "cli/fail.h"
 #include "cli/settings.h"
+#include "cli/timing.h"
 
 enum { LINE_BYTES = 256, TIMED_CALLS = 3 };
 
@@ -112,14 +112,6 @@ mcvd_status mcvdi_info_put_cost(mcvdi_info_answer *to, const mcvd_config *config
 
 /* --- seconds, on request --- */
 
-static double now_s(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* Network calls of one block with the model's own sampling settings. */
 static double calls_per_block(const mcvd_config *c)
 {
@@ -146,13 +138,13 @@ static mcvd_status time_calls(timing *t, mcvd_network *network, const float *act
     t->later_s = INFINITY;
     for (int i = 0; i <= TIMED_CALLS + 1; i++) {
         zeros[0] = i < 2 ? (float)i : 1.0f; /* calls 0 and 1 see given frames of their own */
-        const double start = now_s();
+        const double start = mcvdi_now_s();
         mcvd_status st = mcvd_network_forward(network, &with_cond, out);
         if (st == MCVD_E_STATE)
             st = mcvd_network_forward(network, &input, out);
         if (st < 0)
             return st;
-        const double seconds = now_s() - start;
+        const double seconds = mcvdi_now_s() - start;
         if (i == 1) /* the first one of all also touches its memory */
             t->first_s = seconds;
         if (i > 1 && seconds < t->later_s)

@@ -4,8 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "cli/timing.h"
 
 enum { BAR_CELLS = 24, MAX_LINE = 512 };
 
@@ -13,14 +14,6 @@ static const double draw_interval_s = 0.1;
 static const double default_plain_s = 10.0;
 
 static mcvdi_progress *active;
-
-static double now_s(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static int terminal_columns(void)
 {
@@ -110,7 +103,7 @@ void mcvdi_progress_start(mcvdi_progress *p)
 {
     p->terminal = isatty(STDERR_FILENO) == 1;
     p->drawn = false;
-    p->start_s = now_s();
+    p->start_s = mcvdi_now_s();
     p->last_s = p->start_s;
     p->done = p->first;
     p->shown = -1;
@@ -127,7 +120,7 @@ static bool is_due(const mcvdi_progress *p, double now)
 
 void mcvdi_progress_update(mcvdi_progress *p, int64_t done, const char *note)
 {
-    const double now = now_s();
+    const double now = mcvdi_now_s();
 
     p->done = done;
     if (p->quiet || !is_due(p, now))
@@ -138,7 +131,7 @@ void mcvdi_progress_update(mcvdi_progress *p, int64_t done, const char *note)
 
 void mcvdi_progress_end(mcvdi_progress *p, const char *note)
 {
-    p->last_s = now_s();
+    p->last_s = mcvdi_now_s();
     if (!p->quiet) {
         if (p->terminal || note || p->shown != p->done)
             draw(p, note);
