@@ -21,7 +21,7 @@ set -eu
 
 # A model of one past frame has one benchmark, of two past frames two.
 model_file "$3" "$1"
-past=${PAST:-$(model_fact frames | sed 's/^past \([0-9]*\),.*/\1/')}
+past=$(model_fact frames | sed 's/^past \([0-9]*\),.*/\1/')
 case $past in
 '') exit 4 ;;
 1) paper_row bair-15 "$@" ;;

@@ -103,7 +103,7 @@ in_parts() {
 }
 
 # benchmark NAME FOLDER DATA MODEL [OPTIONS]: JOBS processes share the clips, then the report. A
-# folder that has its report already is left as it is when model and options were these; an
+# folder that has its report already is left as it is when data, model and options were these; an
 # unfinished one goes on.
 benchmark() {
     name=$1
@@ -111,10 +111,10 @@ benchmark() {
     set_folder=$3
     model_path=$4
     shift 4
-    made_by="$name, model $(cksum <"$model_weights"), options:$(printf ' %s' "$@")"
+    made_by="$name, data $set_folder, model $(cksum <"$model_weights"), options:$(printf ' %s' "$@")"
     if [ -f "$folder/scores.json" ]; then
         if [ "$(cat "$folder/made-by.txt" 2>/dev/null)" != "$made_by" ]; then
-            echo "$folder holds scores of another model or of other options" >&2
+            echo "$folder holds scores of another model, other data or other options" >&2
             exit 2
         fi
         echo "== $folder: done already" >&2

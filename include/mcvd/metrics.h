@@ -446,7 +446,7 @@ MCVD_API mcvd_eval_distance mcvd_eval_report_distance(const mcvd_eval_report *re
  * there, with its digits, deviation or range ("94-96", "0.549 +- 0.06"); NULL: not given. */
 typedef struct mcvd_eval_published {
     const char *method;
-    int trained; /* frames it was trained to predict, k */
+    int trained; /* frames it was trained to predict, k; 0: not said */
     const char *fvd, *psnr, *ssim, *lpips;
     const char *source;
 } mcvd_eval_published;

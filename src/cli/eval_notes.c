@@ -139,14 +139,29 @@ static void add_data_differences(char text[EVAL_LINE_BYTES], const mcvd_data_con
         add_difference(text, "split '%s', published '%s'", d->cityscapes_test, p->cityscapes_test);
 }
 
+/* The published trajectories are those of DDPM or DDIM in 100 steps or more, without guidance. */
+static void add_sampling_differences(char text[EVAL_LINE_BYTES], const eval_run *r)
+{
+    enum { PUBLISHED_STEPS = 100 };
+    const char *sampler = mcvd_rollout_sampler_name(r->job.rollout);
+    const int steps = mcvd_rollout_num_steps(r->job.rollout);
+    char guidance[MCVDI_GUIDANCE_TEXT];
+
+    mcvdi_guidance_describe(&r->config.sampling, r->job.task, guidance);
+    if (strcmp(sampler, "ddpm") != 0 && strcmp(sampler, "ddim") != 0)
+        add_difference(text, "sampler %s, published ddpm or ddim", sampler);
+    if (steps < PUBLISHED_STEPS)
+        add_difference(text, "%d steps, published %d or more", steps, PUBLISHED_STEPS);
+    if (*guidance)
+        add_difference(text, "%s", guidance + strspn(guidance, ", "));
+}
+
 /* In what this run is not the published protocol, beside the published rows. */
 static mcvd_status note_differences(eval_run *r)
 {
-    enum { PUBLISHED_STEPS = 100 };
     const mcvd_eval_protocol *p = &r->protocol;
     const mcvd_video_features *features = r->options.features;
     const size_t clips = mcvd_eval_report_clips(r->report);
-    const int steps = mcvd_rollout_num_steps(r->job.rollout);
     mcvd_eval_protocol paper;
     char text[EVAL_LINE_BYTES] = "";
 
@@ -164,8 +179,7 @@ static mcvd_status note_differences(eval_run *r)
     if (strcmp(p->windows, paper.windows) != 0)
         add_difference(text, "windows '%s', published '%s'", p->windows, paper.windows);
     add_data_differences(text, &r->config.data);
-    if (steps < PUBLISHED_STEPS)
-        add_difference(text, "%d steps, published %d or more", steps, PUBLISHED_STEPS);
+    add_sampling_differences(text, r);
     if (!features || strcmp(mcvd_video_features_distance(features), "fvd") != 0)
         add_difference(text, "no FVD");
     return *text ? mcvd_eval_report_note(r->report, "not as published", text) : MCVD_OK;

@@ -73,7 +73,7 @@ static const mcvd_eval_published kth_10_30[] = {
 };
 
 static const mcvd_eval_published ucf101_generated[] = {
-    { "MCVD", 4, "1143", NO, NO, NO, QUOTED_ONCE },
+    { "MCVD", 0, "1143", NO, NO, NO, QUOTED_ONCE },
 };
 
 #define TABLE(dataset, task, past, frames, rows)                         \

@@ -226,7 +226,7 @@ static void add_published(json_builder *b, cJSON *root)
             return;
         }
         add_string(b, row, "method", p->method);
-        add_number(b, row, "trained", (double)p->trained);
+        add_number(b, row, "trained", p->trained ? (double)p->trained : NAN);
         add_figure(b, row, "fvd", p->fvd);
         add_figure(b, row, "psnr", p->psnr);
         add_figure(b, row, "ssim", p->ssim);

@@ -225,9 +225,12 @@ static void add_published_line(const published_line *line, const table_style *st
                                mcvdi_text *text)
 {
     const bool padded = style->widths[0] > 0;
+    char trained[16] = "-";
 
-    mcvdi_text_add(text, "%s%-*s%s%-*d", style->row_start, padded ? 29 : 0, line->method,
-                   style->separator, padded ? 10 : 0, line->trained);
+    if (line->trained)
+        snprintf(trained, sizeof trained, "%d", line->trained);
+    mcvdi_text_add(text, "%s%-*s%s%-*s", style->row_start, padded ? 29 : 0, line->method,
+                   style->separator, padded ? 10 : 0, trained);
     for (int i = 0; i < PUBLISHED_FIGURES; i++)
         mcvdi_text_add(text, "%s%-*s", style->separator, padded ? 13 : 0,
                        line->figures[i] ? line->figures[i] : "-");

@@ -85,7 +85,9 @@ cmp one/bair/per_clip.csv 'in parts/bair/per_clip.csv' || die "processes make ot
 # Again: done. Another model or other options in that folder are no quiet old table.
 run bair one "$raw" two --clips 2 -K 2
 grep -q 'one/bair: done already' one.err || die "not known as done"
-refused 2 'one/bair holds scores of another model or of other options' bair one "$raw" two --clips 1 -K 2
+refused 2 'one/bair holds scores of another model, other data or other options' bair one "$raw" two --clips 1 -K 2
+ln -s bair sets/bair-again
+refused 2 'one/bair holds scores of another model, other data' bair one sets/bair-again two --clips 2 -K 2
 refused 4 'missing.safetensors' bair none "$raw" missing.safetensors
 refused 3 'expected Cityscapes for benchmark cityscapes, found BAIR' cityscapes none "$raw" two --clips 1
 refused 3 'expected BAIR for benchmark bair, found KTH' bair none sets/kth two --clips 1
@@ -97,12 +99,15 @@ run bair all-bair "$raw" all --clips 1 -K 1
 made all-bair 'bair bair-14 bair-generate bair-interp'
 grep -q '^bair: interp, 2 past + 2 future -> 5 frames ' all-bair.txt || die "interpolation"
 grep -q '^bair: generate, 0 past + 0 future -> 30 frames ' all-bair.txt || die "generation"
+"$mcvd" eval bair --data "$raw" --model all --clips 1 -K 1 --guidance 1.5 --features none \
+    --threads 1 2>/dev/null | grep -q '; guidance past=1.5; no FVD$' || die "guidance is not said"
 
 # One past frame: the row of one past frame, without being told.
 model one-past 1 64 3
-run bair one-row "$raw" one-past --clips 1 -K 1
+run bair one-row "$raw" one-past --clips 1 -K 1 --sampler euler
 made one-row bair-15
 grep -q '^Video Transformer  *15  *94-96 ' one-row.txt || die "no published row of one past frame"
+grep -q '; sampler euler, published ddpm or ddim; ' one-row.txt || die "the sampler is not said"
 
 model ten 10 64 1
 "$mcvd" prepare kth sets/kth >prepare.txt 2>&1 || die "KTH: not prepared"
@@ -115,7 +120,7 @@ model four 4 64 3 0 predict+generate
 run ucf101 ucf101 sets/ucf101 four --clips 1 -K 1
 made ucf101 'ucf101 ucf101-generate'
 grep -q published, ucf101/ucf101/table.md && die "UCF-101 has a published row of another setting"
-grep -q '^| MCVD | 4 | 1143 | - | - | - | published, not measured here |$' \
+grep -q '^| MCVD | - | 1143 | - | - | - | published, not measured here |$' \
     ucf101/ucf101-generate/table.md || die "UCF-101: generation without the quoted row"
 grep -q 'quoted by one later paper' ucf101.txt || die "UCF-101: the quoted row does not say so"
 model city 2 128 3
