@@ -60,8 +60,10 @@ mcvd_status mcvdi_clip_features_add(mcvdi_clip_features *c, const mcvd_frame *fr
                                      (size_t)frame->channels };
     const size_t numel = shape.height * shape.width * shape.channels;
 
-    if (!c->config->features && !c->config->frame_features)
+    if (!c->config->features && !c->config->frame_features) {
+        c->frames++;
         return MCVD_OK;
+    }
     mcvd_status st = reserve(c, numel);
     if (st >= 0 && wants_video(c)) {
         for (size_t i = 0; i < numel; i++)

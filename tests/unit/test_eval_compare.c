@@ -286,6 +286,30 @@ static void test_unpaired(void **state)
     mcvd_video_features_free(&config.features);
 }
 
+/* Sets without a network: every video is read and counted all the same. */
+static void test_unpaired_without_features(void **state)
+{
+    (void)state;
+    mcvd_compare_config config = mcvd_compare_config_default();
+    pairs p = { 0 };
+
+    config.unpaired = true;
+    write_video(path_a, SIDE, 5, 100, 10);
+    write_video(path_b, SIDE, 3, 100, 10);
+    CHECK_OK(mcvd_compare(folder, folder, &config, keep, &p));
+    CHECK_EQ(p.count, 4);
+    CHECK_EQ(p.results[0].frames, 5);
+    CHECK_EQ(p.results[1].frames, 3);
+    CHECK_TRUE(p.results[0].video_features[0] == NULL);
+    config.frames = 3;
+    p.count = 0;
+    CHECK_OK(mcvd_compare(folder, folder, &config, keep, &p));
+    CHECK_EQ(p.results[0].frames, 3);
+    config.frames = 4;
+    CHECK_STATUS(mcvd_compare(folder, folder, &config, keep, &p), MCVD_E_INPUT);
+    CHECK_MESSAGE("b.mkv has 3 frames, at least 4 are needed");
+}
+
 /* 10 frames/s beside 20: said once, compared all the same. */
 static void test_rates(void **state)
 {
@@ -428,6 +452,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_folders, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_dots_in_folders, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_unpaired, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_unpaired_without_features, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_rates, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_lossy_files, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_without_memory, set_up, tear_down),
