@@ -137,7 +137,7 @@ MCVD_API mcvd_status mcvd_import(const char *checkpoint, const mcvd_config *conf
 
 typedef struct mcvd_extractor_import_options {
     const char *heads; /* AlexNet: the file of LPIPS' learned heads; NULL: without */
-    double bn_eps;     /* I3D: of its batch norms; 0: as the file's code says, else 1e-5 */
+    double bn_eps;     /* I3D: of its batch norms; 0: as the file says, else 1e-5 */
     bool overwrite;    /* replace an existing output */
 } mcvd_extractor_import_options;
 
@@ -146,7 +146,7 @@ typedef struct mcvd_extractor_import_result {
     const char *matched_by; /* "names", "names of kinetics-i3d", "order and shapes" */
     char source_sha256[65];
     double bn_eps;      /* 0 for AlexNet */
-    bool bn_eps_read;   /* from the code of a TorchScript archive */
+    bool bn_eps_read;   /* from the code of a TorchScript archive, or the metadata of safetensors */
     bool heads;         /* AlexNet: they are in the output */
     size_t num_tensors; /* written */
     size_t num_params;

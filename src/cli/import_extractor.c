@@ -56,7 +56,7 @@ static const mcvdi_arg i3d_args[] = {
       .min = 1e-12,
       .max = 1.0,
       .help = "the small constant of its batch norms; default: what a TorchScript archive's code "
-              "says, else 1e-5",
+              "or the metadata of safetensors say, else 1e-5",
       .offset = offsetof(extractor_args, bn_eps) },
     ARG_FORCE,
     ARG_JSON,
@@ -131,6 +131,11 @@ static mcvd_status choose_output(char path[PATH_BYTES], mcvd_extractor_kind kind
     return MCVD_OK;
 }
 
+static const char *eps_origin(const mcvd_extractor_import_result *r)
+{
+    return strcmp(r->container, "safetensors") == 0 ? "metadata" : "code";
+}
+
 static void print_result(mcvd_extractor_kind kind, const extractor_args *a, const char *path,
                          const mcvd_extractor_import_result *r)
 {
@@ -150,7 +155,7 @@ static void print_result(mcvd_extractor_kind kind, const extractor_args *a, cons
     if (kind == MCVD_EXTRACTOR_I3D) {
         figures[count++] = (mcvdi_figure) { "bn_eps", MCVDI_FIGURE_NUMBER, r->bn_eps, NULL };
         figures[count++] = (mcvdi_figure) { "bn_eps_from", MCVDI_FIGURE_TEXT, 0.0,
-                                            r->bn_eps_read  ? "code"
+                                            r->bn_eps_read  ? eps_origin(r)
                                             : a->bn_eps > 0 ? "--bn-eps"
                                                             : "default" };
     } else {

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <locale.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,40 +12,12 @@
 #include <mcvd/config.h>
 
 #include "core/log.h"
+#include "core/real_text.h"
 
 /* JSON numbers are doubles: from 2^53 on, neighbours would be taken for each other. */
 #define MAX_EXACT_INT ((INT64_C(1) << 53) - 1)
 
 enum { MAX_KEY = 96 };
-
-/* ---- numbers as text, whatever the locale of the calling program ------------------------- */
-
-bool mcvdi_text_to_real(double *out, const char *text)
-{
-    char *end = NULL;
-    locale_t c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    const locale_t before = uselocale(c_locale);
-
-    *out = strtod(text, &end);
-    uselocale(before);
-    freelocale(c_locale);
-    return end != text && *end == '\0';
-}
-
-/* The shortest decimal that reads back as the same double. */
-static void real_to_text(char *text, size_t bytes, double value)
-{
-    locale_t c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    const locale_t before = uselocale(c_locale);
-
-    for (int digits = 1; digits <= 17; digits++) {
-        snprintf(text, bytes, "%.*g", digits, value);
-        if (strtod(text, NULL) == value)
-            break;
-    }
-    uselocale(before);
-    freelocale(c_locale);
-}
 
 /* ---- fields ------------------------------------------------------------------------------- */
 
@@ -73,8 +44,8 @@ static mcvd_status check_range(const mcvdi_option *row, double value, const char
 
     if (value >= row->min && value <= row->max)
         return MCVD_OK;
-    real_to_text(low, sizeof low, row->min);
-    real_to_text(high, sizeof high, row->max);
+    mcvdi_real_to_text(low, sizeof low, row->min);
+    mcvdi_real_to_text(high, sizeof high, row->max);
     return mcvdi_fail(MCVD_E_CONFIG, "%s.%s: %s is outside %s..%s", row->section, row->name, found,
                       low, high);
 }
@@ -97,7 +68,7 @@ static mcvd_status store_real(const mcvdi_option *row, void *object, double valu
 {
     char found[32];
 
-    real_to_text(found, sizeof found, value);
+    mcvdi_real_to_text(found, sizeof found, value);
     if (!isfinite(value))
         return fail_type(row, "a finite number", found);
     const mcvd_status st = check_range(row, value, found);
@@ -382,7 +353,7 @@ mcvd_status mcvdi_options_set(const mcvdi_option_table *table, void *object, con
 static void describe(char *text, size_t bytes, const cJSON *json)
 {
     if (cJSON_IsNumber(json))
-        real_to_text(text, bytes, json->valuedouble);
+        mcvdi_real_to_text(text, bytes, json->valuedouble);
     else if (cJSON_IsString(json))
         snprintf(text, bytes, "%s", json->valuestring);
     else
@@ -618,7 +589,7 @@ static cJSON *value_to_json(const mcvdi_option *row, const void *object)
         return cJSON_CreateRaw(text);
     case MCVDI_OPT_REAL:
         memcpy(&real, field, sizeof real);
-        real_to_text(text, sizeof text, real);
+        mcvdi_real_to_text(text, sizeof text, real);
         return cJSON_CreateRaw(text);
     case MCVDI_OPT_TEXT:
     case MCVDI_OPT_CHOICE:

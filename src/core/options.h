@@ -61,7 +61,4 @@ void mcvdi_options_drop_unknown(const mcvdi_option_table *table, cJSON *json, co
  * For printing: numbers are raw items, the shortest text that reads back as the same value. */
 cJSON *mcvdi_options_dump(const mcvdi_option_table *table, const void *object);
 
-/* True when the whole text is one number, in any locale of the calling program. */
-bool mcvdi_text_to_real(double *out, const char *text);
-
 #endif

@@ -8,7 +8,7 @@
 
 #include <yaml.h>
 
-#include "core/options.h"
+#include "core/real_text.h"
 
 /*
  * libyaml and cJSON keep their own malloc, as in json.c. The caps hold the tree small before it

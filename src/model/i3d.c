@@ -11,10 +11,10 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/alloc.h"
+#include "core/real_text.h"
 #include "model/feature_net.h"
 
 enum { NAME_BYTES = 128, MAX_FRAMES = 4096, FIRST_CHANNELS = 3, NUM_STAGES = 16 };
@@ -296,9 +296,8 @@ static mcvd_status open_file(mcvdi_i3d *net, const char *path)
     if (st < 0)
         return st;
     const char *eps = mcvd_safetensors_metadata(net->file, "bn_eps");
-    char *end = NULL;
-    net->eps = eps ? strtod(eps, &end) : default_eps;
-    if (!(net->eps > 0.0 && net->eps <= 1.0) || (end && *end))
+    net->eps = default_eps;
+    if (eps && (!mcvdi_text_to_real(&net->eps, eps) || !(net->eps > 0.0 && net->eps <= 1.0)))
         return mcvdi_fail(MCVD_E_MODEL, "%s: bn_eps = %.20s, expected a number above 0, up to 1",
                           path, eps);
     return MCVD_OK;

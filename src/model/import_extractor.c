@@ -5,6 +5,7 @@
 
 #include "core/alloc.h"
 #include "core/fileio.h"
+#include "core/real_text.h"
 #include "core/safetensors_write.h"
 #include "core/sha256.h"
 #include "core/utf8.h"
@@ -17,8 +18,7 @@ enum {
     MAX_TENSORS = MCVDI_I3D_TENSORS, /* AlexNet with heads has fewer */
     NAME_BYTES = 1024,
     SHAPE_BYTES = 160,
-    MAX_META = 6,
-    EPS_BYTES = 32
+    MAX_META = 6
 };
 
 static const double default_eps = 1e-5;
@@ -232,6 +232,23 @@ static mcvd_status check_shapes(extractor_job *job)
 
 /* --- batch norms --- */
 
+/* What the file itself says: the code of an archive, or the metadata of a file of ours. */
+static mcvd_status read_eps(const mcvdi_import_source *s, mcvd_extractor_import_result *r)
+{
+    if (s->torch)
+        return mcvd_torch_checkpoint_form(s->torch) == MCVD_TORCH_SCRIPT
+                   ? mcvdi_torch_script_bn_eps(mcvdi_torch_checkpoint_zip(s->torch), s->path,
+                                               &r->bn_eps, &r->bn_eps_read)
+                   : MCVD_OK;
+    const char *text = mcvd_safetensors_metadata(s->plain, "bn_eps");
+    if (!text)
+        return MCVD_OK;
+    r->bn_eps_read = true;
+    return mcvdi_text_to_real(&r->bn_eps, text)
+               ? MCVD_OK
+               : mcvdi_fail(MCVD_E_MODEL, "%s: bn_eps = %.20s, expected a number", s->path, text);
+}
+
 static mcvd_status choose_eps(extractor_job *job)
 {
     mcvd_extractor_import_result *r = job->result;
@@ -241,9 +258,8 @@ static mcvd_status choose_eps(extractor_job *job)
     if (job->kind != MCVD_EXTRACTOR_I3D)
         return MCVD_OK;
     r->bn_eps = job->options->bn_eps;
-    if (r->bn_eps == 0.0 && s->torch && mcvd_torch_checkpoint_form(s->torch) == MCVD_TORCH_SCRIPT)
-        st = mcvdi_torch_script_bn_eps(mcvdi_torch_checkpoint_zip(s->torch), s->path, &r->bn_eps,
-                                       &r->bn_eps_read);
+    if (r->bn_eps == 0.0)
+        st = read_eps(s, r);
     if (st < 0)
         return st;
     if (job->options->bn_eps == 0.0 && !r->bn_eps_read)
@@ -299,7 +315,7 @@ static mcvd_status make_folder(const char *path)
 
 static mcvd_status write_file(extractor_job *job, const char *output)
 {
-    char eps[EPS_BYTES];
+    char eps[MCVDI_REAL_TEXT];
     mcvd_safetensors_meta meta[MAX_META] = {
         { "mcvd_extractor", mcvd_extractor_name(job->kind) },
         { "source", file_name(job->source.path) },
@@ -308,7 +324,7 @@ static mcvd_status write_file(extractor_job *job, const char *output)
     size_t num_meta = 3;
 
     if (job->kind == MCVD_EXTRACTOR_I3D) {
-        snprintf(eps, sizeof eps, "%.9g", job->result->bn_eps);
+        mcvdi_real_to_text(eps, sizeof eps, job->result->bn_eps);
         meta[num_meta++] = (mcvd_safetensors_meta) { "bn_eps", eps };
     }
     if (job->result->heads) {

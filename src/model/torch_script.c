@@ -1,9 +1,9 @@
 #include "model/torch_script.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/alloc.h"
+#include "core/real_text.h"
 
 enum { EPS_ARGUMENT = 7, MAX_NUMBER = 40 };
 
@@ -29,7 +29,6 @@ static mcvd_status take(eps_search *s, double eps)
 static bool parse_number(const char *text, size_t length, double *number)
 {
     char copy[MAX_NUMBER];
-    char *end;
 
     while (length && (*text == ' ' || *text == '\n')) {
         text++;
@@ -41,10 +40,7 @@ static bool parse_number(const char *text, size_t length, double *number)
         return false;
     memcpy(copy, text, length);
     copy[length] = '\0';
-    if (strspn(copy, "0123456789.e+-") != length)
-        return false;
-    *number = strtod(copy, &end);
-    return !*end;
+    return strspn(copy, "0123456789.e+-") == length && mcvdi_text_to_real(number, copy);
 }
 
 /* Argument `wanted` of the call whose bracket was opened before text; NULL when there are fewer. */

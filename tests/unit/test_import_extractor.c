@@ -2,6 +2,7 @@
  * tensors of a file are views of one storage: tensor i begins at number i. */
 #include <mcvd/import.h>
 
+#include <locale.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include "core/fileio.h"
 #include "core/sha256.h"
 #include "model/extractor_names.h"
+#include "model/i3d.h"
 
 #include "core/alloc.h"
 #include "support/check.h"
@@ -326,6 +328,42 @@ static void i3d_by_order(void **state)
     import_i3d(SCRIPT, "order and shapes", 0.001);
 }
 
+/* Our own file is a source as well, and says its eps. */
+static void i3d_again(void **state)
+{
+    const mcvd_extractor_import_options odd = { .bn_eps = 0.0123456789012345, .overwrite = true };
+    const mcvd_extractor_import_options other = { .bn_eps = 0.5, .overwrite = true };
+    mcvd_extractor_import_result r;
+    char again[TEST_PATH_BYTES];
+
+    (void)state;
+    test_path(again, folder, "again.safetensors");
+    save_weights(path, i3d, MCVDI_I3D_TENSORS, PREFIXED, SIZE_MAX);
+    CHECK_OK(mcvd_import_extractor(MCVD_EXTRACTOR_I3D, path, output, &odd, &r));
+    CHECK_TRUE(!r.bn_eps_read);
+    CHECK_OK(mcvd_import_extractor(MCVD_EXTRACTOR_I3D, output, again, NULL, &r));
+    CHECK_TRUE(r.bn_eps_read);
+    CHECK_CLOSE(r.bn_eps, odd.bn_eps, 0.0);
+    CHECK_OK(mcvd_import_extractor(MCVD_EXTRACTOR_I3D, output, again, &other, &r));
+    CHECK_TRUE(!r.bn_eps_read);
+    CHECK_CLOSE(r.bn_eps, other.bn_eps, 0.0);
+    CHECK_EQ(unlink(again), 0);
+}
+
+/* A host program may have a decimal comma: the file is the same, and is read. */
+static void i3d_beside_a_comma(void **state)
+{
+    mcvdi_i3d *net = NULL;
+
+    (void)state;
+    if (!setlocale(LC_ALL, "de_DE.UTF-8"))
+        skip();
+    import_i3d(SCRIPT, "order and shapes", 0.001);
+    CHECK_OK(mcvdi_i3d_create(&net, output));
+    mcvdi_i3d_free(&net);
+    setlocale(LC_ALL, "C");
+}
+
 static void refuse(mcvd_extractor_kind kind, const mcvd_extractor_import_options *options,
                    mcvd_status status, const char *why)
 {
@@ -464,6 +502,8 @@ int main(void)
         cmocka_unit_test(i3d_of_both_ports),
         cmocka_unit_test(i3d_of_the_public_archive),
         cmocka_unit_test(i3d_by_order),
+        cmocka_unit_test(i3d_again),
+        cmocka_unit_test(i3d_beside_a_comma),
         cmocka_unit_test(i3d_refused),
         cmocka_unit_test(alexnet_with_heads),
         cmocka_unit_test(alexnet_refused),
