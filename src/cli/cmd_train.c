@@ -12,6 +12,7 @@
 #include "cli/json_text.h"
 #include "cli/parse.h"
 #include "cli/path.h"
+#include "cli/printable.h"
 #include "cli/progress.h"
 #include "cli/settings.h"
 #include "cli/shared.h"
@@ -123,9 +124,7 @@ __attribute__((format(printf, 1, 2))) static void print_line(const char *format,
     va_start(values, format);
     vsnprintf(line, sizeof line, format, values);
     va_end(values);
-    for (char *c = line; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = '?';
+    mcvdi_printable(line);
     mcvdi_progress_wipe();
     fprintf(stderr, "%s\n", line);
 }

@@ -4,15 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static char message[1024];
+#include "cli/printable.h"
 
-/* Names may hold anything, the terminal must not see it. */
-static void replace_control_characters(char *text)
-{
-    for (char *c = text; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = '?';
-}
+static char message[1024];
 
 mcvd_status mcvdi_cli_fail(mcvd_status status, const char *format, ...)
 {
@@ -22,7 +16,7 @@ mcvd_status mcvdi_cli_fail(mcvd_status status, const char *format, ...)
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
-    replace_control_characters(line);
+    mcvdi_printable(line);
     memcpy(message, line, sizeof message);
     return status;
 }
@@ -35,7 +29,7 @@ void mcvdi_cli_warn(const char *format, ...)
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
-    replace_control_characters(line);
+    mcvdi_printable(line);
     fprintf(stderr, "mcvd: warning: %s\n", line);
 }
 
@@ -47,7 +41,7 @@ void mcvdi_cli_note(const char *format, ...)
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
-    replace_control_characters(line);
+    mcvdi_printable(line);
     fprintf(stderr, "mcvd: %s\n", line);
 }
 

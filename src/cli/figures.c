@@ -5,13 +5,7 @@
 #include <string.h>
 
 #include "cli/json_text.h"
-
-/* A file's own words must not reach the terminal as control sequences. */
-static void print_plain(const char *text)
-{
-    for (const unsigned char *c = (const unsigned char *)text; *c; c++)
-        putchar(*c < 0x20 || *c == 0x7f ? '?' : *c);
-}
+#include "cli/printable.h"
 
 /* Line ends and indentation lie between tokens only: a text has them escaped. */
 static void print_on_one_line(const char *json)
@@ -30,7 +24,7 @@ static void print_value(const mcvdi_figure *f, bool json)
     else if (f->kind == MCVDI_FIGURE_TEXT && json)
         mcvdi_json_string(stdout, f->text);
     else if (f->kind == MCVDI_FIGURE_TEXT)
-        print_plain(*f->text ? f->text : "-");
+        mcvdi_put_printable(stdout, *f->text ? f->text : "-", 0);
     else if (!isfinite(f->number))
         fputs(json ? "null" : "-", stdout);
     else

@@ -17,6 +17,7 @@
 #include "cli/exit.h"
 #include "cli/fail.h"
 #include "cli/parse.h"
+#include "cli/printable.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
 
@@ -39,7 +40,9 @@ static void print_log(void *user, mcvd_log_level level, const char *line)
     if (level == MCVD_LOG_DEBUG)
         return;
     mcvdi_progress_wipe();
-    fprintf(stderr, "mcvd: %s: %s\n", words[level], line);
+    fprintf(stderr, "mcvd: %s: ", words[level]);
+    mcvdi_put_printable(stderr, line, 0);
+    fputc('\n', stderr);
 }
 
 static mcvd_status print_version(void)
@@ -169,7 +172,8 @@ static void print_error(mcvd_status st, const char *name)
     const char *hint = memory_hint(name);
 
     mcvdi_progress_wipe();
-    fprintf(stderr, "mcvd: error: %s", message);
+    fputs("mcvd: error: ", stderr);
+    mcvdi_put_printable(stderr, message, 0);
     if (st == MCVD_E_EXISTS && !strstr(message, "--force"))
         fputs("; --force replaces it", stderr);
     if (st == MCVD_E_NOMEM && !strstr(message, mcvd_status_text(st)))

@@ -25,7 +25,7 @@ static void miss(metrics_networks *n, const char *name, const char *why)
 
 static void note(const char *what, const char *why)
 {
-    fprintf(stderr, "mcvd: note: %s: %s\n", what, why);
+    mcvdi_cli_note("note: %s: %s", what, why);
 }
 
 /* ---- opening -------------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 
 #include "cli/fail.h"
 #include "cli/json_text.h"
+#include "cli/printable.h"
 
 /* From the most to the least asked for. */
 static const mcvd_metric columns[MCVD_NUM_METRICS] = { MCVD_METRIC_PSNR, MCVD_METRIC_PSNR_FRAME,
@@ -128,7 +129,8 @@ static void table_pair(const metrics_output *o, const mcvd_compare_result *r)
 {
     if (o->pairs == 0)
         table_header(o);
-    fprintf(o->stream, "%-24s  %7zu", r->name, r->frames);
+    mcvdi_put_printable(o->stream, r->name, 24);
+    fprintf(o->stream, "  %7zu", r->frames);
     for (int i = 0; i < MCVD_NUM_METRICS; i++)
         if (has(o, columns[i]))
             table_number(o->stream, mcvd_metric_digits(columns[i]), r->scores.value[columns[i]]);
