@@ -51,8 +51,9 @@ static const mcvdi_arg args[] = {
       FIELD(metrics) },
     { .name = "--features",
       .type = MCVDI_ARG_TEXT,
-      .value = "DIR",
-      .help = "folder of i3d.safetensors and alexnet.safetensors ($MCVD_FEATURES)",
+      .value = "DIR|none",
+      .help = "folder of i3d.safetensors and alexnet.safetensors ($MCVD_FEATURES); none: without "
+              "networks",
       FIELD(features) },
     { .name = "--size",
       .type = MCVDI_ARG_TEXT,
@@ -127,6 +128,8 @@ static mcvd_status take_result(void *user, const mcvd_compare_result *result)
     if (*mcvdi_signals_flag())
         return mcvdi_cli_fail(MCVD_E_INTERRUPTED, "metrics: stopped after %zu videos",
                               c->videos[0] > c->videos[1] ? c->videos[0] : c->videos[1]);
+    if (c->videos[0] + c->videos[1] == 0)
+        mcvdi_metrics_networks_note(&job->output.networks);
     const mcvd_status st = mcvdi_metrics_output_add(&job->output, result);
     mcvdi_progress_update(&job->progress, (int64_t)(c->videos[0] + c->videos[1]), NULL);
     return st < 0 ? st : mcvd_set_collector_add(job->collector, result);
@@ -169,10 +172,11 @@ static mcvd_status open_networks(const metrics_args *a, metrics_job *job)
                                       .least_videos =
                                           videos[0] < videos[1] ? videos[0] : videos[1] };
 
+    if (st < 0)
+        return st;
     o->several = a->unpaired || request.least_videos > 1;
     job->progress.total = (int64_t)(videos[0] + videos[1]);
-    if (st >= 0)
-        st = mcvdi_metrics_networks_open(&o->networks, &o->config, &request);
+    st = mcvdi_metrics_networks_open(&o->networks, &o->config, &request);
     if (st >= 0)
         st = mcvd_set_collector_create(&job->collector, o->networks.features);
     return st;
@@ -182,13 +186,15 @@ static mcvd_status open_networks(const metrics_args *a, metrics_job *job)
 static mcvd_status compare_videos(const metrics_args *a, metrics_job *job)
 {
     mcvdi_progress *p = &job->progress;
+    mcvd_compare_config config = job->output.config;
 
+    if (!config.metrics && !config.unpaired) /* pairs have a score at least */
+        config.metrics = MCVD_METRIC_BIT(MCVD_METRIC_MSE);
     p->label = "comparing";
     p->unit = "videos";
     p->quiet = !job->output.several || (job->output.stream == stdout && isatty(STDOUT_FILENO));
     mcvdi_progress_start(p);
-    const mcvd_status st =
-        mcvd_compare(a->reference, a->test, &job->output.config, take_result, job);
+    const mcvd_status st = mcvd_compare(a->reference, a->test, &config, take_result, job);
     p->quiet = p->quiet || (!p->terminal && p->shown < 0);
     mcvdi_progress_end(p, NULL);
     return st;

@@ -12,7 +12,8 @@ enum { PATH_BYTES = 4096 };
 
 /* ---- what is missing ------------------------------------------------------------------------- */
 
-static void miss(metrics_networks *n, const char *name, const char *why)
+/* note: see metrics_missing */
+static void miss(metrics_networks *n, const char *name, const char *note, const char *why)
 {
     metrics_missing *m = &n->missing[n->num_missing];
 
@@ -20,12 +21,15 @@ static void miss(metrics_networks *n, const char *name, const char *why)
         return;
     n->num_missing++;
     m->name = name;
+    m->note = note;
     snprintf(m->why, sizeof m->why, "%s", why);
 }
 
-static void note(const char *what, const char *why)
+void mcvdi_metrics_networks_note(const metrics_networks *n)
 {
-    mcvdi_cli_note("note: %s: %s", what, why);
+    for (size_t i = 0; i < n->num_missing; i++)
+        if (n->missing[i].note)
+            mcvdi_cli_note("note: %s: %s", n->missing[i].note, n->missing[i].why);
 }
 
 /* ---- opening -------------------------------------------------------------------------------- */
@@ -59,8 +63,8 @@ static mcvd_status open_best_features(metrics_networks *n, const char *folder)
         return mcvd_video_features_open(&n->features, MCVD_EXTRACTOR_I3D, path);
     if (st != MCVD_E_INPUT)
         return st;
-    miss(n, "fvd", mcvd_last_error());
-    note("no fvd, features of fvd-proxy instead (not comparable with FVD)", mcvd_last_error());
+    miss(n, "fvd", "no fvd, features of fvd-proxy instead (not comparable with FVD)",
+         mcvd_last_error());
     return mcvd_video_features_open(&n->features, MCVD_EXTRACTOR_PROXY, NULL);
 }
 
@@ -75,9 +79,8 @@ static mcvd_status choose_alexnet(metrics_networks *n, const char *folder, bool 
     if (st != MCVD_E_INPUT)
         return st;
     if (!unpaired)
-        miss(n, "lpips", mcvd_last_error());
-    miss(n, "fid-alexnet", mcvd_last_error());
-    note(unpaired ? "no fid-alexnet" : "no lpips", mcvd_last_error());
+        miss(n, "lpips", "no lpips", mcvd_last_error());
+    miss(n, "fid-alexnet", unpaired ? "no fid-alexnet" : NULL, mcvd_last_error());
     return MCVD_OK;
 }
 
@@ -87,11 +90,11 @@ static mcvd_status choose_sets(metrics_networks *n, const metrics_request *reque
     char why[METRICS_WHY];
 
     if (request->least_videos < 2) {
-        miss(n, "fvd", "compares sets of videos: at least 2 are needed");
+        miss(n, "fvd", NULL, "compares sets of videos: at least 2 are needed");
         if (n->lpips)
-            miss(n, "fid-alexnet", "by its name alone where there is one pair");
-        miss(n, "precision", "compares sets of videos: at least 4 are needed");
-        miss(n, "recall", "compares sets of videos: at least 4 are needed");
+            miss(n, "fid-alexnet", NULL, "of one pair only when --metrics names it");
+        miss(n, "precision", NULL, "compares sets of videos: at least 4 are needed");
+        miss(n, "recall", NULL, "compares sets of videos: at least 4 are needed");
         return MCVD_OK;
     }
     const mcvd_status st = open_best_features(n, request->folder);
@@ -108,19 +111,48 @@ static mcvd_status choose_sets(metrics_networks *n, const metrics_request *reque
     }
     snprintf(why, sizeof why, "of %d neighbours: %zu videos, at least %d are needed",
              MCVD_PRECISION_RECALL_K, request->least_videos, MCVD_PRECISION_RECALL_K + 1);
-    miss(n, "precision", why);
-    miss(n, "recall", why);
-    note("no precision and recall", why);
+    miss(n, "precision", "no precision and recall", why);
+    miss(n, "recall", NULL, why);
     return MCVD_OK;
+}
+
+static bool has_networks(const metrics_request *request)
+{
+    return !request->folder || strcmp(request->folder, "none") != 0;
+}
+
+/* --features none: pixels alone. */
+static mcvd_status choose_no_network(metrics_networks *n, bool unpaired)
+{
+    static const char *const names[] = { "lpips", "fid-alexnet", "fvd", "precision", "recall" };
+
+    if (unpaired)
+        return mcvdi_cli_fail(MCVD_E_USAGE,
+                              "metrics: --unpaired needs features of videos, --features none "
+                              "leaves them out; fvd-proxy by its name needs no file");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        miss(n, names[i], NULL, "left out by --features none");
+    return MCVD_OK;
+}
+
+static mcvd_status choose_networks(metrics_networks *n, const metrics_request *request,
+                                   bool unpaired)
+{
+    if (unpaired && request->least_videos < 2)
+        return mcvdi_cli_fail(MCVD_E_INPUT, "metrics: --unpaired: %zu video, at least 2 are needed",
+                              request->least_videos);
+    if (!has_networks(request))
+        return choose_no_network(n, unpaired);
+    const mcvd_status st = choose_alexnet(n, request->folder, unpaired);
+    return st < 0 ? st : choose_sets(n, request);
 }
 
 static mcvd_status choose(metrics_networks *n, mcvd_compare_config *config,
                           const metrics_request *request)
 {
+    const mcvd_status st = choose_networks(n, request, config->unpaired);
+
     n->chosen_here = true;
-    mcvd_status st = choose_alexnet(n, request->folder, config->unpaired);
-    if (st >= 0)
-        st = choose_sets(n, request);
     config->metrics = config->unpaired ? 0 : MCVD_METRIC_PIXELS;
     if (n->lpips && !config->unpaired)
         config->metrics |= BIT(MCVD_METRIC_LPIPS);
@@ -143,6 +175,46 @@ static mcvd_status open_features(metrics_networks *n, const char *folder)
     return st < 0 ? st : mcvd_video_features_open(&n->features, MCVD_EXTRACTOR_I3D, path);
 }
 
+/* How many videos a metric of sets needs; of frames alone, those of one are enough. */
+static size_t videos_needed(mcvd_set_metric metric)
+{
+    const unsigned neighbours = BIT(MCVD_SET_METRIC_PRECISION) | BIT(MCVD_SET_METRIC_RECALL);
+
+    if (BIT(metric) & neighbours)
+        return MCVD_PRECISION_RECALL_K + 1;
+    return (BIT(metric) & METRICS_VIDEO_SETS) ? 2 : 1;
+}
+
+/* What the list asks for must make sense before anything is opened. */
+static mcvd_status check_list(const metrics_networks *n, const mcvd_compare_config *config,
+                              const metrics_request *request)
+{
+    const unsigned of_files = BIT(MCVD_SET_METRIC_FVD) | BIT(MCVD_SET_METRIC_FID_ALEXNET);
+    const size_t videos = request->least_videos;
+
+    if (config->unpaired && config->metrics)
+        return mcvdi_cli_fail(MCVD_E_USAGE,
+                              "metrics: '%s' has metrics of pairs, --unpaired has none: fvd, "
+                              "fvd-proxy, fid-alexnet, precision, recall",
+                              request->list);
+    for (int m = 0; m < MCVD_NUM_SET_METRICS; m++)
+        if ((n->sets & BIT(m)) && videos < videos_needed((mcvd_set_metric)m))
+            return mcvdi_cli_fail(
+                MCVD_E_INPUT,
+                "metrics: '%s' compares sets of videos: %zu %s%s, at least %zu are "
+                "needed",
+                mcvd_set_metric_name((mcvd_set_metric)m), videos,
+                config->unpaired ? "video" : "pair", videos == 1 ? "" : "s",
+                videos_needed((mcvd_set_metric)m));
+    const bool stand_in = (n->sets & BIT(MCVD_SET_METRIC_FVD_PROXY)) != 0;
+    if (!has_networks(request) &&
+        ((config->metrics & BIT(MCVD_METRIC_LPIPS)) || (n->sets & of_files) ||
+         ((n->sets & METRICS_VIDEO_SETS) && !stand_in)))
+        return mcvdi_cli_fail(MCVD_E_USAGE, "metrics: '%s' needs what --features none leaves out",
+                              request->list);
+    return MCVD_OK;
+}
+
 /* Exactly what the list says. */
 static mcvd_status obey(metrics_networks *n, mcvd_compare_config *config,
                         const metrics_request *request)
@@ -151,23 +223,12 @@ static mcvd_status obey(metrics_networks *n, mcvd_compare_config *config,
     const bool lpips = (config->metrics & BIT(MCVD_METRIC_LPIPS)) != 0;
     const bool fid = (n->sets & BIT(MCVD_SET_METRIC_FID_ALEXNET)) != 0;
 
-    if (st < 0)
-        return st;
-    if (config->unpaired && config->metrics)
-        return mcvdi_cli_fail(MCVD_E_USAGE,
-                              "metrics: '%s' has metrics of pairs, --unpaired has none: fvd, "
-                              "fvd-proxy, fid-alexnet, precision, recall",
-                              request->list);
-    if ((n->sets & METRICS_VIDEO_SETS) && request->least_videos < 2)
-        return mcvdi_cli_fail(
-            MCVD_E_INPUT, "metrics: '%s' compares sets of videos: 1 pair, at least 2 are needed",
-            request->list);
-    if (lpips || fid)
+    if (st >= 0)
+        st = check_list(n, config, request);
+    if (st >= 0 && (lpips || fid))
         st = open_lpips(n, request->folder, lpips ? "lpips" : "fid-alexnet");
     if (st >= 0 && (n->sets & METRICS_VIDEO_SETS))
         st = open_features(n, request->folder);
-    if (config->metrics == 0 && !config->unpaired)
-        config->metrics = BIT(MCVD_METRIC_MSE);
     return st;
 }
 
@@ -196,8 +257,8 @@ void mcvdi_metrics_networks_free(metrics_networks *n)
 static void leave_out(metrics_networks *n, const char *name, const char *why)
 {
     if (!n->num_missing || strcmp(n->missing[n->num_missing - 1].why, why) != 0)
-        note("left out", why);
-    miss(n, name, why);
+        mcvdi_cli_note("note: left out: %s", why);
+    miss(n, name, NULL, why);
 }
 
 mcvd_status mcvdi_metrics_networks_scores(metrics_networks *n, const mcvd_set_collector *collector,

@@ -9,6 +9,7 @@ enum { METRICS_WHY = 1024, METRICS_MAX_MISSING = MCVD_NUM_METRICS + MCVD_NUM_SET
 /* A metric that a user could expect, and why it is not there. */
 typedef struct metrics_missing {
     const char *name;
+    const char *note; /* how a line on stderr begins that says so; NULL: none does */
     char why[METRICS_WHY];
 } metrics_missing;
 
@@ -28,16 +29,18 @@ typedef struct metrics_networks {
 
 typedef struct metrics_request {
     const char *list;    /* of --metrics; NULL: everything that can be computed */
-    const char *folder;  /* of --features or NULL */
+    const char *folder;  /* of --features or NULL; "none": no network that needs weights */
     size_t least_videos; /* of the smaller side */
 } metrics_request;
 
 /**
  * Complete the metrics of config and open what they need. What is left out on its own account is
- * in n->missing, and a note on stderr says so.
+ * in n->missing. config->metrics may be 0: metrics of sets alone.
  */
 mcvd_status mcvdi_metrics_networks_open(metrics_networks *n, mcvd_compare_config *config,
                                         const metrics_request *request);
+/* Say on stderr what is missing: once it is known that there is anything to compare. */
+void mcvdi_metrics_networks_note(const metrics_networks *n);
 void mcvdi_metrics_networks_free(metrics_networks *n);
 
 /* values [MCVD_NUM_SET_METRICS]; what is left out becomes NAN and missing. */

@@ -227,7 +227,7 @@ mcvd_status mcvdi_metrics_output_add(metrics_output *o, const mcvd_compare_resul
         return st;
     if (o->json)
         json_pair(o, result);
-    else
+    else if (o->config.metrics)
         table_pair(o, result);
     if (o->json && o->several)
         fputs("}\n", o->stream);
@@ -259,7 +259,7 @@ mcvd_status mcvdi_metrics_output_finish(metrics_output *o)
         return st;
     if (o->json && o->several)
         json_summary(o, s);
-    if (!o->json && o->pairs > 1)
+    if (!o->json && o->config.metrics && o->pairs > 1)
         table_summary(o, s);
     if (o->json)
         json_end(o);

@@ -353,16 +353,14 @@ static mcvd_status check_kinds(const mcvdi_video_list *a, const char *other)
 }
 
 /* Two folders of which at least one is one video. */
-static mcvd_status compare_one(comparison *c, const char *const paths[2],
-                               const mcvdi_video_list lists[2])
+static mcvd_status check_one(const char *const paths[2], const mcvdi_video_list lists[2],
+                             bool unpaired)
 {
     mcvd_status st = check_kinds(&lists[0], paths[1]);
 
     if (st >= 0)
         st = check_kinds(&lists[1], paths[0]);
-    if (st >= 0 && c->config->unpaired)
-        return need_folders(paths);
-    return st < 0 ? st : compare_files(c, paths);
+    return st >= 0 && unpaired ? need_folders(paths) : st;
 }
 
 static mcvd_status compare_folders(comparison *c, const char *const paths[2])
@@ -373,7 +371,9 @@ static mcvd_status compare_folders(comparison *c, const char *const paths[2])
     if (st >= 0)
         st = mcvdi_video_list_open(&lists[1], paths[1]);
     if (st >= 0 && (lists[0].is_one_video || lists[1].is_one_video)) {
-        st = compare_one(c, paths, lists);
+        st = check_one(paths, lists, c->config->unpaired);
+        if (st >= 0)
+            st = compare_files(c, paths);
     } else if (st >= 0) {
         mcvdi_video_list_warn(&lists[0]);
         mcvdi_video_list_warn(&lists[1]);
@@ -392,13 +392,37 @@ static bool are_folders(const char *reference, const char *test)
     return mcvdi_path_is_folder(reference) && mcvdi_path_is_folder(test);
 }
 
+/* Beside a file, a folder of videos is refused as such; others are for the reader to judge. */
+static mcvd_status check_folder(const char *path, const char *other)
+{
+    mcvdi_video_list list = { 0 };
+    mcvd_status st = MCVD_OK;
+
+    if (mcvdi_path_is_folder(path) && mcvdi_video_list_open(&list, path) >= 0)
+        st = check_kinds(&list, other);
+    mcvdi_video_list_free(&list);
+    return st;
+}
+
+/* Paths that are not two folders. */
+static mcvd_status check_files(const char *const paths[2], bool unpaired)
+{
+    if (strcmp(paths[0], "-") == 0 && strcmp(paths[1], "-") == 0)
+        return mcvdi_fail(MCVD_E_INPUT, "both videos are '-': only one can come from stdin");
+    if (unpaired)
+        return need_folders(paths);
+    const mcvd_status st = check_folder(paths[0], paths[1]);
+    return st < 0 ? st : check_folder(paths[1], paths[0]);
+}
+
 /* Checks the pairs of two lists as well. */
-static mcvd_status count_lists(size_t counts[2], const mcvdi_video_list lists[2], bool unpaired)
+static mcvd_status count_lists(size_t counts[2], const char *const paths[2],
+                               const mcvdi_video_list lists[2], bool unpaired)
 {
     mcvd_status st = MCVD_OK;
 
     if (lists[0].is_one_video || lists[1].is_one_video)
-        return MCVD_OK;
+        return check_one(paths, lists, unpaired);
     if (!unpaired) {
         size_t *partner = mcvdi_calloc(lists[0].num_videos, sizeof *partner);
         st = partner ? mcvdi_video_lists_match(lists, partner)
@@ -413,16 +437,17 @@ static mcvd_status count_lists(size_t counts[2], const mcvdi_video_list lists[2]
 mcvd_status mcvd_compare_count(size_t counts[2], const char *reference, const char *test,
                                bool unpaired)
 {
+    const char *const paths[2] = { reference, test };
     mcvdi_video_list lists[2] = { { 0 } };
 
     counts[0] = counts[1] = 1;
     if (!are_folders(reference, test))
-        return MCVD_OK;
+        return check_files(paths, unpaired);
     mcvd_status st = mcvdi_video_list_open(&lists[0], reference);
     if (st >= 0)
         st = mcvdi_video_list_open(&lists[1], test);
     if (st >= 0)
-        st = count_lists(counts, lists, unpaired);
+        st = count_lists(counts, paths, lists, unpaired);
     mcvdi_video_list_free(&lists[0]);
     mcvdi_video_list_free(&lists[1]);
     return st;
@@ -437,18 +462,6 @@ static mcvd_status check_config(const mcvd_compare_config *config)
     return MCVD_OK;
 }
 
-/* Beside a file, a folder of videos is refused as such; others are for the reader to judge. */
-static mcvd_status check_folder(const char *path, const char *other)
-{
-    mcvdi_video_list list = { 0 };
-    mcvd_status st = MCVD_OK;
-
-    if (mcvdi_path_is_folder(path) && mcvdi_video_list_open(&list, path) >= 0)
-        st = check_kinds(&list, other);
-    mcvdi_video_list_free(&list);
-    return st;
-}
-
 mcvd_status mcvd_compare(const char *reference, const char *test, const mcvd_compare_config *config,
                          mcvd_compare_fn fn, void *user)
 {
@@ -458,14 +471,8 @@ mcvd_status mcvd_compare(const char *reference, const char *test, const mcvd_com
     mcvd_status st = check_config(config);
     if (st < 0)
         return st;
-    if (strcmp(reference, "-") == 0 && strcmp(test, "-") == 0)
-        return mcvdi_fail(MCVD_E_INPUT, "both videos are '-': only one can come from stdin");
     if (are_folders(reference, test))
         return compare_folders(&c, paths);
-    if (config->unpaired)
-        return need_folders(paths);
-    st = check_folder(reference, test);
-    if (st >= 0)
-        st = check_folder(test, reference);
+    st = check_files(paths, config->unpaired);
     return st < 0 ? st : compare_files(&c, paths);
 }

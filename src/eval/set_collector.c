@@ -19,8 +19,9 @@ typedef struct vectors {
 struct mcvd_set_collector {
     vectors of_videos;
     vectors of_frames;
-    size_t videos;        /* of both sides */
-    size_t without;       /* features, of them */
+    size_t videos;    /* of both sides */
+    size_t too_short; /* of them, and so without features */
+    size_t too_long;
     const char *distance; /* "fvd" or "fvd-proxy"; NULL without features */
     size_t min_frames;
 };
@@ -73,6 +74,14 @@ static mcvd_status append(vectors *v, int side, const double *values, size_t cou
     return MCVD_OK;
 }
 
+static void count_without(mcvd_set_collector *c, const mcvd_compare_result *result)
+{
+    if (result->frames > MCVDI_CLIP_MAX_FRAMES)
+        c->too_long++;
+    else
+        c->too_short++;
+}
+
 mcvd_status mcvd_set_collector_add(mcvd_set_collector *c, const mcvd_compare_result *result)
 {
     const char *const paths[2] = { result->reference, result->test };
@@ -85,7 +94,7 @@ mcvd_status mcvd_set_collector_add(mcvd_set_collector *c, const mcvd_compare_res
         if (result->video_features[side])
             st = append(&c->of_videos, side, result->video_features[side], 1);
         else
-            c->without++;
+            count_without(c, result);
         if (st >= 0 && result->frame_features[side])
             st = append(&c->of_frames, side, result->frame_features[side], result->frames);
     }
@@ -99,15 +108,18 @@ static size_t fewer(const vectors *v)
 
 static mcvd_status check_videos(const mcvd_set_collector *c, const char *name, size_t least)
 {
-    if (c->without > 0)
-        return mcvdi_fail(
-            MCVD_E_INPUT,
-            "%s: %zu of %zu videos have fewer than %zu frames or more than %d, of which "
-            "--frames takes the first ones",
-            name, c->without, c->videos, c->min_frames, MCVDI_CLIP_MAX_FRAMES);
+    if (c->too_short > 0)
+        return mcvdi_fail(MCVD_E_INPUT, "%s: fewer than %zu frames in %zu of %zu videos", name,
+                          c->min_frames, c->too_short, c->videos);
+    if (c->too_long > 0)
+        return mcvdi_fail(MCVD_E_INPUT,
+                          "%s: more than %d frames in %zu of %zu videos; --frames %d takes the "
+                          "first ones",
+                          name, MCVDI_CLIP_MAX_FRAMES, c->too_long, c->videos,
+                          MCVDI_CLIP_MAX_FRAMES);
     if (fewer(&c->of_videos) < least)
-        return mcvdi_fail(MCVD_E_INPUT, "%s compares sets: %zu videos, at least %zu are needed",
-                          name, fewer(&c->of_videos), least);
+        return mcvdi_fail(MCVD_E_INPUT, "%s: sets of %zu videos, at least %zu are needed", name,
+                          fewer(&c->of_videos), least);
     return MCVD_OK;
 }
 
