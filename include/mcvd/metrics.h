@@ -251,6 +251,8 @@ typedef struct mcvd_compare_config {
     mcvd_video_features *features; /* borrowed; features of each video; NULL: none */
     bool frame_features;           /* features of each frame, of lpips */
     bool unpaired;                 /* two folders as sets: see mcvd_compare */
+    bool leave_out; /* what the size of a video's frames does not allow is NAN or NULL instead of a
+                     * failure: SSIM, and features where a side is more than 32 times the other */
 } mcvd_compare_config;
 
 /** All metrics that need no network, native size, all frames, RGB. */
@@ -267,7 +269,8 @@ typedef struct mcvd_compare_result {
     int channels;
     mcvd_scores scores; /* of the video as one trajectory; NAN without counterpart */
     /* Of reference and test, until the callback returns; NULL where not asked for, and where the
-     * video has too few frames for its features or more than 512. */
+     * video has too few frames for its features, more than 512, or (config.leave_out) a side
+     * more than 32 times the other. */
     const double *video_features[2]; /* [mcvd_video_features_dim] */
     const double *frame_features[2]; /* [frames, MCVD_LPIPS_FEATURES] */
 } mcvd_compare_result;
@@ -290,7 +293,8 @@ typedef mcvd_status (*mcvd_compare_fn)(void *user, const mcvd_compare_result *re
  *         MCVD_E_INPUT  a path that is missing, unlike kinds of paths, a video without counterpart,
  *                       unlike sizes (config.size makes them equal) or numbers of frames
  *                       (config.frames takes the first ones), fewer frames than config.frames
- *         MCVD_E_SHAPE  SSIM of a side below 11 pixels
+ *         MCVD_E_SHAPE  SSIM of a side below 11 pixels, features of a side more than 32 times the
+ *                       other
  *         MCVD_E_RANGE  config; and what reading videos, or fn, returns
  */
 MCVD_API mcvd_status mcvd_compare(const char *reference, const char *test,
@@ -317,8 +321,8 @@ MCVD_API mcvd_status mcvd_set_collector_add(mcvd_set_collector *collector,
 /**
  * @param sets    bit mask of mcvd_set_metric
  * @param values  [MCVD_NUM_SET_METRICS], NAN where not asked for
- * @return MCVD_OK, MCVD_E_INPUT (too few videos; a video too short or too long for features),
- *         MCVD_E_RANGE (a distance of other features than the collector's), and what
+ * @return MCVD_OK, MCVD_E_INPUT (too few videos; a video too short, too long or too narrow for
+ * features), MCVD_E_RANGE (a distance of other features than the collector's), and what
  *         mcvd_frechet_distance and mcvd_precision_recall return
  */
 MCVD_API mcvd_status mcvd_set_collector_scores(const mcvd_set_collector *collector, unsigned sets,

@@ -153,6 +153,7 @@ static mcvd_status choose(metrics_networks *n, mcvd_compare_config *config,
     const mcvd_status st = choose_networks(n, request, config->unpaired);
 
     n->chosen_here = true;
+    config->leave_out = true;
     config->metrics = config->unpaired ? 0 : MCVD_METRIC_PIXELS;
     if (n->lpips && !config->unpaired)
         config->metrics |= BIT(MCVD_METRIC_LPIPS);
@@ -253,8 +254,7 @@ void mcvdi_metrics_networks_free(metrics_networks *n)
 
 /* ---- scores --------------------------------------------------------------------------------- */
 
-/* One note for neighbours in the list that have the same reason. */
-static void leave_out(metrics_networks *n, const char *name, const char *why)
+void mcvdi_metrics_leave_out(metrics_networks *n, const char *name, const char *why)
 {
     if (!n->num_missing || strcmp(n->missing[n->num_missing - 1].why, why) != 0)
         mcvdi_cli_note("note: left out: %s", why);
@@ -273,7 +273,7 @@ mcvd_status mcvdi_metrics_networks_scores(metrics_networks *n, const mcvd_set_co
             continue;
         const mcvd_status st = mcvd_set_collector_scores(collector, BIT(m), one);
         if (st == MCVD_E_INPUT && n->chosen_here) {
-            leave_out(n, name, mcvd_last_error());
+            mcvdi_metrics_leave_out(n, name, mcvd_last_error());
             n->sets &= ~BIT(m);
         } else if (st < 0) {
             return st;

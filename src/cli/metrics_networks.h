@@ -41,6 +41,8 @@ mcvd_status mcvdi_metrics_networks_open(metrics_networks *n, mcvd_compare_config
                                         const metrics_request *request);
 /* Say on stderr what is missing: once it is known that there is anything to compare. */
 void mcvdi_metrics_networks_note(const metrics_networks *n);
+/* Leave out what turned out not to exist, with a note; neighbours with the same reason share it. */
+void mcvdi_metrics_leave_out(metrics_networks *n, const char *name, const char *why);
 void mcvdi_metrics_networks_free(metrics_networks *n);
 
 /* values [MCVD_NUM_SET_METRICS]; what is left out becomes NAN and missing. */

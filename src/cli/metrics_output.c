@@ -18,6 +18,11 @@ static bool has(const metrics_output *o, mcvd_metric metric)
     return (o->config.metrics & MCVD_METRIC_BIT(metric)) != 0;
 }
 
+static bool has_column(const metrics_output *o, mcvd_metric metric)
+{
+    return (o->columns & MCVD_METRIC_BIT(metric)) != 0;
+}
+
 static bool has_set(const metrics_output *o, int metric)
 {
     return (o->networks.sets & MCVD_METRIC_BIT(metric)) != 0;
@@ -51,7 +56,7 @@ static void json_pair(const metrics_output *o, const mcvd_compare_result *r)
     fprintf(o->stream, ",\"width\":%d,\"height\":%d,\"channels\":%d", r->width, r->height,
             r->channels);
     for (int i = 0; i < MCVD_NUM_METRICS; i++)
-        if (has(o, columns[i]))
+        if (has(o, columns[i]) && !isnan(r->scores.value[columns[i]]))
             json_number(o->stream, mcvd_metric_name(columns[i]), "", r->scores.value[columns[i]]);
 }
 
@@ -110,8 +115,8 @@ static void json_end(const metrics_output *o)
 
 static void table_number(FILE *stream, int digits, double value)
 {
-    if (isinf(value))
-        fprintf(stream, "  %15s", "inf");
+    if (!isfinite(value))
+        fprintf(stream, "  %15s", isinf(value) ? "inf" : "-");
     else
         fprintf(stream, "  %15.*f", digits, value);
 }
@@ -120,7 +125,7 @@ static void table_header(const metrics_output *o)
 {
     fprintf(o->stream, "%-24s  %7s", "video", "frames");
     for (int i = 0; i < MCVD_NUM_METRICS; i++)
-        if (has(o, columns[i]))
+        if (has_column(o, columns[i]))
             fprintf(o->stream, "  %15s", mcvd_metric_name(columns[i]));
     fputc('\n', o->stream);
 }
@@ -132,7 +137,7 @@ static void table_pair(const metrics_output *o, const mcvd_compare_result *r)
     mcvdi_put_printable(o->stream, r->name, 24);
     fprintf(o->stream, "  %7zu", r->frames);
     for (int i = 0; i < MCVD_NUM_METRICS; i++)
-        if (has(o, columns[i]))
+        if (has_column(o, columns[i]))
             table_number(o->stream, mcvd_metric_digits(columns[i]), r->scores.value[columns[i]]);
     fputc('\n', o->stream);
 }
@@ -141,7 +146,7 @@ static void table_half_width(const metrics_output *o, mcvd_metric metric, const 
 {
     char text[64] = "-";
 
-    if (isfinite(s->conf95))
+    if (has(o, metric) && isfinite(s->conf95))
         snprintf(text, sizeof text, "+-%.*f", mcvd_metric_digits(metric), s->conf95);
     fprintf(o->stream, "  %15s", text);
 }
@@ -151,11 +156,12 @@ static void table_summary(const metrics_output *o, const mcvd_summary *s)
 {
     fprintf(o->stream, "%-24s  %7zu", "mean of videos", o->pairs);
     for (int i = 0; i < MCVD_NUM_METRICS; i++)
-        if (has(o, columns[i]))
-            table_number(o->stream, mcvd_metric_digits(columns[i]), s[columns[i]].mean);
+        if (has_column(o, columns[i]))
+            table_number(o->stream, mcvd_metric_digits(columns[i]),
+                         has(o, columns[i]) ? s[columns[i]].mean : NAN);
     fprintf(o->stream, "\n%-24s  %7s", "95 % half-width", "");
     for (int i = 0; i < MCVD_NUM_METRICS; i++)
-        if (has(o, columns[i]))
+        if (has_column(o, columns[i]))
             table_half_width(o, columns[i], &s[columns[i]]);
     fputc('\n', o->stream);
     if (s[MCVD_METRIC_PSNR].infinite > 0)
@@ -225,9 +231,13 @@ mcvd_status mcvdi_metrics_output_add(metrics_output *o, const mcvd_compare_resul
     const mcvd_status st = keep_values(o, result->scores.value);
     if (st < 0)
         return st;
+    if (o->pairs == 0)
+        o->columns = o->config.metrics;
+    if (has(o, MCVD_METRIC_SSIM) && isnan(result->scores.value[MCVD_METRIC_SSIM]))
+        o->without_ssim++;
     if (o->json)
         json_pair(o, result);
-    else if (o->config.metrics)
+    else if (o->columns)
         table_pair(o, result);
     if (o->json && o->several)
         fputs("}\n", o->stream);
@@ -250,16 +260,31 @@ static mcvd_status summarize(const metrics_output *o, mcvd_summary s[MCVD_NUM_ME
     return MCVD_OK;
 }
 
+/* A mean over some of the videos would compare with nothing. */
+static void leave_out_ssim(metrics_output *o)
+{
+    char why[METRICS_WHY];
+
+    if (o->without_ssim == 0)
+        return;
+    snprintf(why, sizeof why, "ssim: frames smaller than its window of 11x11 in %zu of %zu videos",
+             o->without_ssim, o->pairs);
+    mcvdi_metrics_leave_out(&o->networks, mcvd_metric_name(MCVD_METRIC_SSIM), why);
+    o->config.metrics &= ~MCVD_METRIC_BIT(MCVD_METRIC_SSIM);
+}
+
 mcvd_status mcvdi_metrics_output_finish(metrics_output *o)
 {
     mcvd_summary s[MCVD_NUM_METRICS];
+
+    leave_out_ssim(o);
     const mcvd_status st = summarize(o, s);
 
     if (st < 0)
         return st;
     if (o->json && o->several)
         json_summary(o, s);
-    if (!o->json && o->config.metrics && o->pairs > 1)
+    if (!o->json && o->columns && o->pairs > 1)
         table_summary(o, s);
     if (o->json)
         json_end(o);

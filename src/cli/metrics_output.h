@@ -12,8 +12,10 @@ typedef struct metrics_output {
     mcvd_compare_config config;
     metrics_networks networks;
     metrics_counts counts;
-    bool several; /* pairs, or sets: a summary follows */
-    size_t pairs; /* so far */
+    bool several;        /* pairs, or sets: a summary follows */
+    unsigned columns;    /* of the table: metrics of pairs; config.metrics loses those left out */
+    size_t without_ssim; /* pairs whose frames are too small */
+    size_t pairs;        /* so far */
     size_t capacity;
     double *values; /* [pairs, MCVD_NUM_METRICS] */
     double sets[MCVD_NUM_SET_METRICS];

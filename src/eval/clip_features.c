@@ -28,13 +28,15 @@ static mcvd_status grow_prepared(mcvdi_clip_features *c, size_t capacity)
     return MCVD_OK;
 }
 
-static bool wants_video(const mcvdi_clip_features *c)
+static bool wants_video(const mcvdi_clip_features *c, const mcvd_video_shape *shape)
 {
-    return c->config->features && c->frames < MCVDI_CLIP_MAX_FRAMES;
+    return c->config->features && c->frames < MCVDI_CLIP_MAX_FRAMES &&
+           mcvdi_video_features_fit(shape->height, shape->width);
 }
 
-static mcvd_status reserve(mcvdi_clip_features *c, size_t frame_numel)
+static mcvd_status reserve(mcvdi_clip_features *c, const mcvd_video_shape *shape)
 {
+    const size_t frame_numel = shape->height * shape->width * shape->channels;
     const size_t capacity = c->capacity ? 2 * c->capacity : 16;
     mcvd_status st = MCVD_OK;
 
@@ -45,7 +47,7 @@ static mcvd_status reserve(mcvdi_clip_features *c, size_t frame_numel)
     }
     if (c->frames < c->capacity)
         return MCVD_OK;
-    if (wants_video(c))
+    if (wants_video(c, shape))
         st = grow_prepared(c, capacity);
     if (st >= 0 && c->config->frame_features)
         st = grow_frame_values(c, capacity);
@@ -64,8 +66,8 @@ mcvd_status mcvdi_clip_features_add(mcvdi_clip_features *c, const mcvd_frame *fr
         c->frames++;
         return MCVD_OK;
     }
-    mcvd_status st = reserve(c, numel);
-    if (st >= 0 && wants_video(c)) {
+    mcvd_status st = reserve(c, &shape);
+    if (st >= 0 && wants_video(c, &shape)) {
         for (size_t i = 0; i < numel; i++)
             c->pixels[i] = (float)frame->data[i] / 255.0f;
         st = mcvdi_video_features_prepare(c->prepared + c->frames * MCVDI_VIDEO_FRAME, c->pixels,
@@ -93,8 +95,9 @@ mcvd_status mcvdi_clip_features_finish(mcvdi_clip_features *c, int side,
                                        mcvd_compare_result *result)
 {
     const mcvd_video_features *f = c->config->features;
-    const bool has =
-        f && c->frames >= mcvd_video_features_min_frames(f) && c->frames <= MCVDI_CLIP_MAX_FRAMES;
+    const bool has = f && c->frames >= mcvd_video_features_min_frames(f) &&
+                     c->frames <= MCVDI_CLIP_MAX_FRAMES &&
+                     mcvdi_video_features_fit((size_t)result->height, (size_t)result->width);
     const mcvd_status st = has ? extract(c) : MCVD_OK;
 
     if (st < 0)

@@ -19,7 +19,8 @@ typedef struct mcvdi_clip_features {
 } mcvdi_clip_features;
 
 mcvd_status mcvdi_clip_features_add(mcvdi_clip_features *c, const mcvd_frame *frame);
-/* Extract, and let the result's `side` point at the features, which live until free. */
+/* Extract, and let the result's `side` point at the features, which live until free; its size is
+ * set already. */
 mcvd_status mcvdi_clip_features_finish(mcvdi_clip_features *c, int side,
                                        mcvd_compare_result *result);
 void mcvdi_clip_features_free(mcvdi_clip_features *c);

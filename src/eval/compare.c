@@ -11,6 +11,8 @@
 #include "core/status.h"
 #include "eval/clip_features.h"
 #include "eval/pairing.h"
+#include "eval/ssim.h"
+#include "eval/video_features.h"
 
 enum { MAX_SIZE = 16384 };
 
@@ -71,6 +73,22 @@ static void describe(mcvd_compare_result *result, const mcvd_video_info *info, s
     result->channels = info->channels;
 }
 
+/* Features of a video whose frames are too narrow for them. */
+static mcvd_status check_shape(const mcvd_compare_config *config, const mcvd_video_reader *reader,
+                               const char *path)
+{
+    const mcvd_video_info *info = mcvd_video_reader_info(reader);
+
+    if (!config->features || config->leave_out ||
+        mcvdi_video_features_fit((size_t)info->height, (size_t)info->width))
+        return MCVD_OK;
+    return mcvdi_fail(
+        MCVD_E_SHAPE,
+        "%s has %dx%d pixels: for %s the longer side may be at most %d times the other", path,
+        info->width, info->height, mcvd_video_features_distance(config->features),
+        MCVDI_VIDEO_MAX_ASPECT);
+}
+
 /* ---- one pair ------------------------------------------------------------------------------- */
 
 typedef struct video_pair {
@@ -102,6 +120,17 @@ static void check_rates(comparison *c, const video_pair *p)
               p->paths[0], rates[0], p->paths[1], rates[1]);
 }
 
+/* The metrics that frames of this size have; mse they always have. */
+static unsigned metrics_of(const mcvd_compare_config *config, const mcvd_video_info *info)
+{
+    const bool small = info->width < MCVDI_SSIM_WINDOW || info->height < MCVDI_SSIM_WINDOW;
+    const unsigned metrics = config->leave_out && small
+                                 ? config->metrics & ~MCVD_METRIC_BIT(MCVD_METRIC_SSIM)
+                                 : config->metrics;
+
+    return config->metrics && !metrics ? MCVD_METRIC_BIT(MCVD_METRIC_MSE) : metrics;
+}
+
 static mcvd_status create_scorer(video_pair *p)
 {
     const mcvd_video_info *a = mcvd_video_reader_info(p->readers[0]);
@@ -116,7 +145,7 @@ static mcvd_status create_scorer(video_pair *p)
         .height = (size_t)a->height,
         .width = (size_t)a->width,
         .channels = (size_t)a->channels,
-        .metrics = p->config->metrics,
+        .metrics = metrics_of(p->config, a),
         .binarise = p->config->binarise,
         .lpips = p->config->lpips,
     };
@@ -209,6 +238,8 @@ static mcvd_status compare_pair(comparison *c, const char *name, const char *con
         st = create_scorer(&p);
     }
     if (st >= 0)
+        st = check_shape(c->config, p.readers[0], paths[0]);
+    if (st >= 0)
         st = score_frames(&p);
     if (st >= 0)
         st = fill_result(&p, &result);
@@ -256,6 +287,8 @@ static mcvd_status take_video(comparison *c, int side, const char *name, const c
     mcvd_status st = open_reader(&reader, path, c->config);
     if (st >= 0 && side == 1)
         note_loss(c, reader, path);
+    if (st >= 0)
+        st = check_shape(c->config, reader, path);
     if (st >= 0)
         st = read_frames(c, reader, path, &features);
     if (st >= 0) {

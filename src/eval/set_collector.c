@@ -7,6 +7,7 @@
 #include "core/alloc.h"
 #include "core/status.h"
 #include "eval/clip_features.h"
+#include "eval/video_features.h"
 
 /* Vectors of reference and test. */
 typedef struct vectors {
@@ -22,6 +23,7 @@ struct mcvd_set_collector {
     size_t videos;    /* of both sides */
     size_t too_short; /* of them, and so without features */
     size_t too_long;
+    size_t too_narrow;
     const char *distance; /* "fvd" or "fvd-proxy"; NULL without features */
     size_t min_frames;
 };
@@ -78,8 +80,10 @@ static void count_without(mcvd_set_collector *c, const mcvd_compare_result *resu
 {
     if (result->frames > MCVDI_CLIP_MAX_FRAMES)
         c->too_long++;
-    else
+    else if (result->frames < c->min_frames)
         c->too_short++;
+    else
+        c->too_narrow++;
 }
 
 mcvd_status mcvd_set_collector_add(mcvd_set_collector *c, const mcvd_compare_result *result)
@@ -117,6 +121,11 @@ static mcvd_status check_videos(const mcvd_set_collector *c, const char *name, s
                           "first ones",
                           name, MCVDI_CLIP_MAX_FRAMES, c->too_long, c->videos,
                           MCVDI_CLIP_MAX_FRAMES);
+    if (c->too_narrow > 0)
+        return mcvdi_fail(
+            MCVD_E_INPUT,
+            "%s: frames with a side more than %d times the other in %zu of %zu videos", name,
+            MCVDI_VIDEO_MAX_ASPECT, c->too_narrow, c->videos);
     if (fewer(&c->of_videos) < least)
         return mcvdi_fail(MCVD_E_INPUT, "%s: sets of %zu videos, at least %zu are needed", name,
                           fewer(&c->of_videos), least);

@@ -157,6 +157,12 @@ double mcvd_video_features_macs(const mcvd_video_features *features)
 
 /* ---- extract -------------------------------------------------------------------------------- */
 
+bool mcvdi_video_features_fit(size_t height, size_t width)
+{
+    return height && width && height <= MCVDI_VIDEO_MAX_ASPECT * width &&
+           width <= MCVDI_VIDEO_MAX_ASPECT * height;
+}
+
 static mcvd_status check_pictures(const float *video, const mcvd_video_shape *s)
 {
     size_t numel;
@@ -164,10 +170,13 @@ static mcvd_status check_pictures(const float *video, const mcvd_video_shape *s)
     if (s->channels != 1 && s->channels != 3)
         return mcvdi_fail(MCVD_E_RANGE, "video features: %zu channels, expected 1 or 3",
                           s->channels);
-    if (s->height == 0 || s->width == 0 || s->height > 32 * s->width || s->width > 32 * s->height ||
+    if (!mcvdi_video_features_fit(s->height, s->width) ||
         !mcvdi_mul_size(&numel, s->frames * s->channels, s->height) ||
         !mcvdi_mul_size(&numel, numel, s->width))
-        return mcvdi_fail(MCVD_E_RANGE, "video features: frames of %zux%zu", s->width, s->height);
+        return mcvdi_fail(MCVD_E_RANGE,
+                          "video features: frames of %zux%zu, the longer side may be at most %d "
+                          "times the other",
+                          s->width, s->height, MCVDI_VIDEO_MAX_ASPECT);
     for (size_t i = 0; i < numel; i++)
         if (!isfinite(video[i]))
             return mcvdi_fail(MCVD_E_NONFINITE,

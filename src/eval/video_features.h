@@ -2,6 +2,8 @@
 #ifndef MCVDI_VIDEO_FEATURES_H
 #define MCVDI_VIDEO_FEATURES_H
 
+#include <stdbool.h>
+
 #include <mcvd/features.h>
 
 /* video [T, H, W, C] in [0, 1] -> out [T, side, side, 3] in [-1, 1]: the shorter side becomes
@@ -9,6 +11,10 @@
  * antialiasing, then the centre. */
 void mcvdi_video_prepare(float *out, const float *video, const mcvd_video_shape *shape,
                          size_t side);
+
+/* The longer side of a frame may be at most so many times the other. */
+enum { MCVDI_VIDEO_MAX_ASPECT = 32 };
+bool mcvdi_video_features_fit(size_t height, size_t width);
 
 /* Values of a prepared frame of [224, 224, 3]. */
 enum { MCVDI_VIDEO_FRAME = 224 * 224 * 3 };

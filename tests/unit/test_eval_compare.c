@@ -152,10 +152,18 @@ static void test_ssim_of_small_frames(void **state)
     write_video(path_a, SIDE, 2, 100, 10);
     config.size = 8;
     CHECK_STATUS(mcvd_compare(path_a, path_a, &config, keep, &p), MCVD_E_SHAPE);
+    config.leave_out = true;
+    CHECK_OK(mcvd_compare(path_a, path_a, &config, keep, &p));
+    CHECK_TRUE(isnan(p.results[0].scores.value[MCVD_METRIC_SSIM]));
+    CHECK_TRUE(isinf(p.results[0].scores.value[MCVD_METRIC_PSNR]));
+    config.metrics = MCVD_METRIC_BIT(MCVD_METRIC_SSIM);
+    CHECK_OK(mcvd_compare(path_a, path_a, &config, keep, &p));
+    CHECK_TRUE(isnan(p.results[1].scores.value[MCVD_METRIC_SSIM]));
+    config.leave_out = false;
     config.metrics = MCVD_METRIC_BIT(MCVD_METRIC_PSNR);
     config.gray = true;
     CHECK_OK(mcvd_compare(path_a, path_a, &config, keep, &p));
-    CHECK_EQ(p.results[0].channels, 1);
+    CHECK_EQ(p.results[2].channels, 1);
     config.size = -1;
     CHECK_STATUS(mcvd_compare(path_a, path_a, &config, keep, &p), MCVD_E_RANGE);
 }
