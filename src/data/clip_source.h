@@ -51,12 +51,19 @@ typedef struct mcvdi_clip_source_kind {
                         const mcvdi_clip_source_config *config);
     void (*free)(void **state);
     mcvd_status (*info)(void *state, size_t clip, mcvdi_clip_info *info);
-    /* Damage of the clip is MCVD_E_FORMAT, _DECODE or _INPUT. Frames first .. first + count - 1
-     * into frames [count, height, width, channels] and, unless NULL, actions [count, action_dim].
-     * Safe from several threads. */
+    /* Frames first .. first + count - 1 into frames [count, height, width, channels] and, unless
+     * NULL, actions [count, action_dim]. Safe from several threads. A failure for which
+     * mcvdi_clip_is_damaged is the clip's, and others can be read nevertheless. */
     mcvd_status (*read)(void *state, size_t clip, size_t first, size_t count, uint8_t *frames,
                         float *actions);
 } mcvdi_clip_source_kind;
+
+/* Of a failed info or read: one clip is left out; any other failure ends the work. */
+static inline bool mcvdi_clip_is_damaged(mcvd_status st)
+{
+    return st == MCVD_E_FORMAT || st == MCVD_E_DECODE || st == MCVD_E_INPUT ||
+           st == MCVD_E_UNSUPPORTED; /* a codec that this FFmpeg does not have */
+}
 
 extern const mcvdi_clip_source_kind mcvdi_clip_source_bair;       /* TFRecords */
 extern const mcvdi_clip_source_kind mcvdi_clip_source_cityscapes; /* folders of PNGs */

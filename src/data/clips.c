@@ -289,11 +289,6 @@ static mcvd_status read_window(const mcvdi_clips *c, const choice *w, uint8_t *o
     return mcvdi_fail_context(st, "%s", info.name);
 }
 
-static bool is_damage(mcvd_status st)
-{
-    return st == MCVD_E_FORMAT || st == MCVD_E_DECODE || st == MCVD_E_INPUT;
-}
-
 /* A damaged clip is said once, and another one drawn. */
 static mcvd_status training_window(mcvdi_clips *c, uint64_t index, uint8_t *out, float *actions)
 {
@@ -304,7 +299,7 @@ static mcvd_status training_window(mcvdi_clips *c, uint64_t index, uint8_t *out,
         if (atomic_load(&c->damaged[w.item]))
             continue;
         st = read_window(c, &w, out, actions);
-        if (st >= 0 || !is_damage(st))
+        if (st >= 0 || !mcvdi_clip_is_damaged(st))
             return st;
         if (!atomic_exchange(&c->damaged[w.item], true))
             mcvdi_log(MCVD_LOG_WARNING, "left out: %s", mcvd_last_error());

@@ -25,6 +25,8 @@ mcvd_status mcvdi_native_frames(const char *path, size_t first, size_t count,
     if (st >= 0)
         st = read_frames(reader, first, count, fn, user);
     mcvd_video_reader_free(&reader);
+    if (st == MCVD_E_RANGE) /* frames to be had and their size are the file's own */
+        return mcvdi_fail_context(MCVD_E_DECODE, "%s", path);
     if (st == MCVD_EOF)
         return mcvdi_fail(MCVD_E_DECODE, "%s: ends before frame %zu", path, first + count - 1);
     return st;

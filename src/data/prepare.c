@@ -256,11 +256,6 @@ static mcvd_status put_line(const output *o, const slot *s, const char *skipped,
     return st;
 }
 
-static bool is_damage(mcvd_status st)
-{
-    return st == MCVD_E_FORMAT || st == MCVD_E_DECODE || st == MCVD_E_INPUT;
-}
-
 /* The frames of a clip, and their checksum. */
 static mcvd_status put_frames(const preparation *p, void *state, const output *o, const slot *s,
                               uint32_t *crc)
@@ -311,7 +306,8 @@ static mcvd_status take_slot(preparation *p, mcvd_split split, void *state,
         p->result->frames[split] += s->num_frames;
         return MCVD_OK;
     }
-    if (s->piece && is_damage(s->status)) { /* pieces before the damage are in the file */
+    if (s->piece &&
+        mcvdi_clip_is_damaged(s->status)) { /* pieces before the damage are in the file */
         snprintf(s->message, sizeof s->message, "%s", mcvd_last_error());
         const mcvd_status st = cut_output(&files->frames, before);
         if (st < 0)
@@ -319,7 +315,7 @@ static mcvd_status take_slot(preparation *p, mcvd_split split, void *state,
     } else if (!s->message[0]) {
         return s->status; /* of writing; its own message stands */
     }
-    if (!is_damage(s->status) || !s->name)
+    if (!mcvdi_clip_is_damaged(s->status) || !s->name)
         return mcvdi_fail(s->status, "%s", s->message);
     mcvdi_log(MCVD_LOG_WARNING, "%s: left out: %s", s->name, s->message);
     p->result->skipped[split]++;

@@ -105,6 +105,11 @@ damage() {
     make_kth_set "$out/kth-damaged"
     film "$out/kth-damaged/raw/boxing/person01_boxing_d2_uncomp.avi" 160x120 4 3
     echo 'no video' >"$out/kth-damaged/raw/boxing/person02_boxing_d3_uncomp.avi"
+    # A codec that nobody has, and pictures wider than any that are resized.
+    LC_ALL=C sed 's/FMP4/QQQQ/g' "$out/kth-damaged/raw/boxing/person01_boxing_d2_uncomp.avi" \
+        >"$out/kth-damaged/raw/walking/person02_walking_d4_uncomp.avi"
+    ffmpeg -v error -y -f lavfi -i testsrc2=size=70000x2:rate=25 -frames:v 4 -c:v ffv1 -f matroska \
+        "$out/kth-damaged/raw/walking/person02_walking_d5_uncomp.avi"
     make_ucf101_set "$out/ucf101-damaged"
     rm "$out/ucf101-damaged/ucfTrainTestlist/testlist03.txt"
     echo '../../etc/passwd 1' >>"$out/ucf101-damaged/ucfTrainTestlist/trainlist03.txt"

@@ -176,6 +176,10 @@ grep -q 'test: 1 clips.*1 damaged' stdout || complain "damage is not counted: $(
 expect 0 -- prepare --check damaged
 expect 0 -- prepare bair sets/bair-damaged -o damaged-bair
 grep -q 'traj_0_to_255.tfrecords, record 0: left out' stderr || complain "the record is not named"
+expect 0 -- prepare kth sets/kth-damaged -o damaged-kth --size 32
+grep -q 'train: 5 clips, 224 frames, 3 damaged' stdout || complain "damage of KTH: $(cat stdout)"
+grep -q 'person02_walking_d4_uncomp.avi: left out: .*no decoder' stderr || complain "the unknown codec is not named"
+grep -q 'person02_walking_d5_uncomp.avi: left out: .*a side of 70000' stderr || complain "the wide film is not named"
 expect 3 "leads out of the data set" -- prepare ucf101 sets/ucf101-damaged -o damaged-ucf
 [ ! -e damaged-ucf/manifest.json ] || complain "a refused set left a manifest"
 

@@ -465,9 +465,16 @@ static void damage_is_left_out(void **state)
     close_source(&s);
 
     CHECK_OK(open_source(&s, &mcvdi_clip_source_kth, "kth-damaged", MCVD_SPLIT_TRAIN, 64));
-    CHECK_EQ(s.facts.num_clips, 6);
+    CHECK_EQ(s.facts.num_clips, 8);
     CHECK_EQ(info_of(&s, 1).num_frames, 4);
     CHECK_EQ(info_of(&s, 4).num_frames, 0); /* no video */
+    CHECK_EQ(info_of(&s, 6).num_frames, 0);
+    const mcvd_status unknown = s.kind->read(s.state, 6, 0, 1, frames, NULL);
+    CHECK_STATUS(unknown, MCVD_E_UNSUPPORTED); /* its codec */
+    CHECK_TRUE(mcvdi_clip_is_damaged(unknown));
+    CHECK_EQ(info_of(&s, 7).num_frames, 4);
+    CHECK_STATUS(s.kind->read(s.state, 7, 0, 4, frames, NULL), MCVD_E_DECODE); /* too wide */
+    CHECK_MESSAGE("person02_walking_d5_uncomp.avi: resize: a side of 70000 pixels");
     close_source(&s);
 
     CHECK_STATUS(open_source(&s, &mcvdi_clip_source_ucf101, "ucf101-damaged", MCVD_SPLIT_TEST, 64),
