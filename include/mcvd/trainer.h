@@ -121,7 +121,8 @@ typedef struct mcvd_train_run_config {
     const char *folder; /* run folder, created */
     bool resume;        /* continue from the newest checkpoint in the folder */
     bool force;         /* start anew in a folder that has a run */
-    /* Nobody has chosen data.test_fraction: videos hold out their last fifth. */
+    /* Nobody has chosen data.test_fraction: videos hold out their last fifth. A store of videos
+     * decides by itself, here and where the fraction is 0, and the run keeps its number. */
     bool default_test_fraction;
 
     /* Callbacks; each may be NULL. A nonzero result of on_step stops cleanly after a checkpoint. */

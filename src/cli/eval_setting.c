@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <mcvd/prepare.h>
+
 #include "cli/fail.h"
 #include "cli/guidance_args.h"
 #include "cli/parse.h"
@@ -12,8 +14,6 @@
 #include "cli/shared.h"
 
 enum { MIN_SSIM_SIDE = 11, MAX_BENCHMARKS = 64, MOVING_DIGITS = 2, MOST_TOGETHER = 16 };
-
-static const double default_test_fraction = 0.2;
 
 static mcvd_status find_benchmark(eval_run *r)
 {
@@ -34,6 +34,19 @@ static mcvd_status find_benchmark(eval_run *r)
                           r->a.benchmark, mcvdi_nearest_name(r->a.benchmark, names, count));
 }
 
+/* What a store of videos holds out was decided when it was made; nobody has to say it again. */
+static mcvd_status take_fraction_of_store(eval_run *r)
+{
+    const char *kind = r->own_videos ? mcvd_dataset_kind_of(r->a.data) : NULL;
+    mcvd_data_config data = r->config.data;
+
+    if (!kind || strcmp(kind, "STORE") != 0)
+        return MCVD_OK;
+    const mcvd_status st = mcvd_prepare_settings(r->a.data, &data);
+    r->config.data.test_fraction = data.test_fraction;
+    return st;
+}
+
 static mcvd_status load_model(eval_run *r)
 {
     mcvd_status st = mcvdi_model_path(r->model_path, sizeof r->model_path, r->a.model);
@@ -50,8 +63,8 @@ static mcvd_status load_model(eval_run *r)
     if (r->moving_digits)
         r->config.data.num_digits = MOVING_DIGITS;
     else if (r->own_videos && r->config.data.test_fraction <= 0.0)
-        r->config.data.test_fraction = default_test_fraction;
-    return MCVD_OK;
+        r->config.data.test_fraction = mcvd_prepare_data_default().test_fraction;
+    return take_fraction_of_store(r);
 }
 
 /* Scored frames when none are asked for: what is published, of own videos a block of the model.
@@ -194,6 +207,8 @@ mcvd_status eval_run_set_protocol(eval_run *r)
         return st;
     fit_protocol(r);
     st = apply_sets(r);
+    if (st >= 0 && r->config.data.test_fraction <= 0.0)
+        st = take_fraction_of_store(r); /* 0 asks for nothing */
     if (st >= 0)
         st = mcvdi_sampling_apply(&r->config, mcvd_model_get_config(r->model), &r->a.sampling,
                                   &r->a.sets);

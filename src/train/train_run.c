@@ -20,7 +20,6 @@
 enum { RATE_WINDOW = 32 }; /* steps that the shown rate averages over */
 
 static const uint64_t validation_key = 1;
-static const double default_fraction = 0.2; /* of every video, for testing */
 
 typedef struct train_run {
     const mcvd_train_run_config *rc;
@@ -150,23 +149,40 @@ static double fraction_of_store(const char *folder)
     return mcvd_prepare_settings(folder, &config.data) >= 0 ? config.data.test_fraction : 0.0;
 }
 
+/* Another fraction than the store's is refused when it is opened, but for 0, which many
+ * configurations say without meaning it: the run keeps what is true. */
+static void take_fraction_of_store(train_run *r)
+{
+    double *fraction = &r->config.data.test_fraction;
+    const bool chosen = !r->rc->default_test_fraction;
+
+    if (chosen && *fraction > 0.0)
+        return;
+    *fraction = fraction_of_store(r->data_path);
+    if (chosen && *fraction > 0.0)
+        mcvdi_log(MCVD_LOG_INFO, "data.test_fraction = %g: %s was prepared so", *fraction,
+                  r->data_path);
+}
+
 /* Videos hold out a part when nobody has said how much: scores on seen frames mean little. */
 static void choose_test_fraction(train_run *r)
 {
     const char *kind = r->data_path ? mcvd_dataset_kind_of(r->data_path) : NULL;
+    const bool of_videos = kind && strcmp(kind, "VIDEOS") == 0;
+    double *fraction = &r->config.data.test_fraction;
 
-    if (!r->rc->default_test_fraction)
-        return;
     if (kind && strcmp(kind, "STORE") == 0) {
-        r->config.data.test_fraction = fraction_of_store(r->data_path);
+        take_fraction_of_store(r);
         return;
     }
-    r->config.data.test_fraction = kind && strcmp(kind, "VIDEOS") == 0 ? default_fraction : 0.0;
-    if (r->config.data.test_fraction > 0.0)
+    if (!r->rc->default_test_fraction)
+        return;
+    *fraction = of_videos ? mcvd_prepare_data_default().test_fraction : 0.0;
+    if (of_videos)
         mcvdi_log(MCVD_LOG_INFO,
                   "data.test_fraction = %g by default: the end of every video is held out for "
                   "testing; with 0 training sees all of it",
-                  default_fraction);
+                  *fraction);
 }
 
 static mcvd_status check_actions(const train_run *r)

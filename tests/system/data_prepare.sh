@@ -142,6 +142,17 @@ expect 2 "frame_step = 2, asked for 1" -- train --config videos.json --data half
 sed -i '/"test_fraction"/d' videos.json
 expect 0 -- train --config videos.json --data half --set data.frame_step=2 --out run/half
 grep -q '"test_fraction": 0.5' run/half/config.json || complain "the run does not know what the store holds out"
+expect 0 -- train --config videos.json --data half --set data.frame_step=2 --set data.test_fraction=0 --out run/none-of-half
+grep -q '"test_fraction": 0.5' run/none-of-half/config.json || complain "the run says that nothing was held out"
+grep -q 'note: data.test_fraction = 0.5: half was prepared so' stderr || complain "not told: $(cat stderr)"
+expect 2 "asked for 0.3" -- train --config videos.json --data half --set data.frame_step=2 --set data.test_fraction=0.3 --out x
+expect 0 -- prepare videos sets/videos -o more --size 32 --set data.test_fraction=0.4
+scored="--clips 1 -K 1 --threads 1 --features none"
+expect 0 -- eval videos --model run/videos-store --data more $scored
+grep -q 'left out 0.2 of every video, the last 0.4 are scored' stderr || complain "more than was held out: $(cat stderr)"
+expect 0 -- eval videos --model run/videos-store --data more $scored --set data.test_fraction=0
+grep -q 'the last 0.4 are scored' stderr || complain "a fraction of 0 hides what was held out: $(cat stderr)"
+expect 2 "test_fraction = 0.4, asked for 0.2" -- eval videos --model run/videos-store --data more $scored --set data.test_fraction=0.2
 expect 2 "no such option" -- prepare ucf101 sets/ucf101 -o x --set data.kth_clips=files
 expect 2 "no such option" -- prepare ucf101 sets/ucf101 -o x --set model.ngf=8
 expect 2 "ucf101_split" -- prepare ucf101 sets/ucf101 -o x --set data.ucf101_split=4
