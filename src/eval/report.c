@@ -1,11 +1,11 @@
 /* Storage of a report, its scores and curves, and its files. */
 #include "eval/report.h"
 
-#include <locale.h>
 #include <math.h>
 #include <string.h>
 
 #include "core/alloc.h"
+#include "core/c_locale.h"
 #include "core/checked.h"
 #include "core/fileio.h"
 #include "core/status.h"
@@ -315,14 +315,9 @@ mcvd_status mcvd_eval_report_text(const mcvd_eval_report *report, mcvd_report_fo
     mcvdi_text built = { NULL, 0, 0, false };
 
     *text = NULL;
-    /* decimal points, whatever the locale of the calling program */
-    const locale_t c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    const locale_t before = uselocale(c_locale);
+    const mcvdi_c_locale entered = mcvdi_c_locale_enter();
     mcvd_status st = writers[format](report, &built);
-    uselocale(before);
-    if (c_locale)
-        freelocale(c_locale);
-
+    mcvdi_c_locale_leave(entered);
     if (st >= 0 && built.failed)
         st = mcvdi_fail(MCVD_E_NOMEM, "report: its text");
     if (st < 0) {

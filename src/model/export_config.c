@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/alloc.h"
+#include "core/c_locale.h"
 #include "core/status.h"
 
 enum { NUMBER_BYTES = 48, PAGE_BYTES = 1 << 15 };
@@ -301,6 +302,7 @@ static void print_row(page *to, const mcvd_config *config, const yaml_row *row)
 char *mcvd_config_yaml(const mcvd_config *config)
 {
     const mcvd_config theirs = as_authors(config);
+    const mcvdi_c_locale entered = mcvdi_c_locale_enter();
     const char *section = "";
     page *to = mcvdi_calloc(1, sizeof *to);
 
@@ -310,6 +312,7 @@ char *mcvd_config_yaml(const mcvd_config *config)
         section = rows[i].section;
         print_row(to, &theirs, &rows[i]);
     }
+    mcvdi_c_locale_leave(entered);
     char *text = to ? mcvdi_strdup(to->text) : NULL;
     mcvdi_free(to);
     if (!text)

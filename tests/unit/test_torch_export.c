@@ -1,5 +1,6 @@
 /* Export: what is written is what was there, or nothing is written. PyTorch's own view of it is
  * tests/parity/torch_export.py. */
+#include <locale.h>
 #include <stdlib.h>
 
 #include <mcvd/import.h>
@@ -363,6 +364,26 @@ static void test_yaml_replacements(void **state)
     CHECK_TRUE(strcmp(read.model.version, "DDIM") == 0);
 }
 
+/* A program that embeds the library may print its numbers with a decimal comma. */
+static void test_yaml_locale(void **state)
+{
+    mcvd_config config = tiny_config();
+
+    (void)state;
+    config.optim.lr = 1.25e-5;
+    config.model.ema_rate = 0.999;
+    char *here = mcvd_config_yaml(&config);
+    if (!setlocale(LC_ALL, "de_DE.UTF-8")) {
+        mcvd_text_free(here);
+        skip();
+    }
+    char *there = mcvd_config_yaml(&config);
+    setlocale(LC_ALL, "C");
+    CHECK_TRUE(here && there && strcmp(here, there) == 0);
+    mcvd_text_free(here);
+    mcvd_text_free(there);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -372,6 +393,7 @@ int main(void)
         TEST(test_existing_output), TEST(test_stopped),
         TEST(test_no_memory),       TEST(test_yaml_of_golden),
         TEST(test_yaml_values),     TEST(test_yaml_replacements),
+        TEST(test_yaml_locale),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
