@@ -14,6 +14,8 @@
  * nothing until they are touched. From HUGE_BYTES on it also starts on a huge page. */
 enum { PAGE_BYTES = 4096, LARGE_BYTES = 1 << 20, HUGE_BYTES = 2 << 20 };
 
+enum { FIRST_CAPACITY = 256 }; /* elements of an array that grows */
+
 /* Lies directly before an aligned block. */
 typedef struct block_header {
     void *base;          /* what free or munmap takes */
@@ -66,6 +68,23 @@ void *mcvdi_realloc(void *pointer, size_t bytes)
     if (moved && pointer)
         atomic_fetch_add(&num_freed, 1);
     return moved;
+}
+
+bool mcvdi_grow(void *array, size_t count, size_t *capacity, size_t bytes)
+{
+    const size_t larger = *capacity ? 2 * *capacity : FIRST_CAPACITY;
+    void *items = NULL;
+    size_t total = 0;
+
+    if (count < *capacity)
+        return true;
+    memcpy(&items, array, sizeof items); /* a pointer of whatever type */
+    items = mcvdi_mul_size(&total, larger, bytes) ? mcvdi_realloc(items, total) : NULL;
+    if (!items)
+        return false;
+    memcpy(array, &items, sizeof items);
+    *capacity = larger;
+    return true;
 }
 
 char *mcvdi_strdup(const char *text)

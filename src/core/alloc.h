@@ -5,6 +5,7 @@
 #ifndef MCVDI_ALLOC_H
 #define MCVDI_ALLOC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,9 @@ void *mcvdi_calloc(size_t count, size_t bytes);
 void *mcvdi_realloc(void *pointer, size_t bytes);
 char *mcvdi_strdup(const char *text);
 char *mcvdi_sprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Room for one more element of `bytes` behind `count` of them: `array` is the address of the
+ * pointer to them, NULL at first. False out of memory, with everything as it was. */
+bool mcvdi_grow(void *array, size_t count, size_t *capacity, size_t bytes);
 void mcvdi_free(void *pointer); /* NULL is fine; takes what a function above returned */
 
 /* 64-byte aligned and zeroed; freed with mcvdi_free_aligned. From 1 MB on it is a mapping of its

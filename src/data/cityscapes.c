@@ -126,14 +126,8 @@ static mcvd_status add_clip(cityscapes *c, const char *folder, const char *first
 {
     const char *city = strrchr(folder, '/') + 1;
 
-    if (c->count == c->capacity) {
-        const size_t larger = c->capacity ? 2 * c->capacity : 256;
-        city_clip *moved = mcvdi_realloc(c->items, larger * sizeof *moved);
-        if (!moved)
-            return no_memory();
-        c->items = moved;
-        c->capacity = larger;
-    }
+    if (!mcvdi_grow(&c->items, c->count, &c->capacity, sizeof *c->items))
+        return no_memory();
     city_clip *item = &c->items[c->count++];
     *item = (city_clip) { .city_folder = mcvdi_sprintf("%s", folder),
                           .name = mcvdi_sprintf("%s/%.*s_%06u", city, (int)p.stem, first, p.frame),

@@ -22,15 +22,9 @@ static void free_item(mcvdi_file_clip *item)
 /* Takes what the item points to over. */
 static mcvd_status append(mcvdi_file_clips *clips, mcvdi_file_clip item)
 {
-    if (clips->count == clips->capacity) {
-        const size_t larger = clips->capacity ? 2 * clips->capacity : 256;
-        mcvdi_file_clip *moved = mcvdi_realloc(clips->items, larger * sizeof *moved);
-        if (!moved) {
-            free_item(&item);
-            return mcvdi_fail(MCVD_E_NOMEM, "a list of %zu clips", larger);
-        }
-        clips->items = moved;
-        clips->capacity = larger;
+    if (!mcvdi_grow(&clips->items, clips->count, &clips->capacity, sizeof item)) {
+        free_item(&item);
+        return mcvdi_fail(MCVD_E_NOMEM, "a list of %zu clips", clips->count + 1);
     }
     clips->items[clips->count++] = item;
     return MCVD_OK;

@@ -10,29 +10,11 @@ enum { MAX_LIST_BYTES = 1 << 20, MAX_FRAME = 1 << 24 };
 
 static const char blanks[] = " \t\r";
 
-/* Room for one more element. */
-static mcvd_status grow(void **items, size_t count, size_t *capacity, size_t bytes)
-{
-    if (count < *capacity)
-        return MCVD_OK;
-    const size_t larger = *capacity ? 2 * *capacity : 1024;
-    void *moved = mcvdi_realloc(*items, larger * bytes);
-    if (!moved)
-        return mcvdi_fail(MCVD_E_NOMEM, "a list of %zu sequences", larger);
-    *items = moved;
-    *capacity = larger;
-    return MCVD_OK;
-}
-
 static mcvd_status add_stretch(mcvdi_kth_sequences *list, size_t from, size_t to)
 {
-    void *items = list->stretches;
-    const mcvd_status st =
-        grow(&items, list->num_stretches, &list->stretches_capacity, sizeof *list->stretches);
-
-    list->stretches = items;
-    if (st < 0)
-        return st;
+    if (!mcvdi_grow(&list->stretches, list->num_stretches, &list->stretches_capacity,
+                    sizeof *list->stretches))
+        return mcvdi_fail(MCVD_E_NOMEM, "a list of %zu sequences", list->num_stretches + 1);
     list->stretches[list->num_stretches++] = (mcvdi_kth_stretch) { from - 1, to - from + 1 };
     list->films[list->num_films - 1].num_stretches++;
     return MCVD_OK;
@@ -40,13 +22,8 @@ static mcvd_status add_stretch(mcvdi_kth_sequences *list, size_t from, size_t to
 
 static mcvd_status add_film(mcvdi_kth_sequences *list, const char *name, size_t bytes)
 {
-    void *items = list->films;
-    const mcvd_status st =
-        grow(&items, list->num_films, &list->films_capacity, sizeof *list->films);
-
-    list->films = items;
-    if (st < 0)
-        return st;
+    if (!mcvdi_grow(&list->films, list->num_films, &list->films_capacity, sizeof *list->films))
+        return mcvdi_fail(MCVD_E_NOMEM, "a list of %zu films", list->num_films + 1);
     mcvdi_kth_film *film = &list->films[list->num_films++];
     *film = (mcvdi_kth_film) { .first_stretch = list->num_stretches };
     memcpy(film->name, name, bytes);

@@ -15,15 +15,9 @@ const char *mcvdi_store_split(mcvd_split split)
 
 static mcvd_status append(mcvdi_store_index *index, mcvdi_store_clip clip)
 {
-    if (index->count == index->capacity) {
-        const size_t larger = index->capacity ? 2 * index->capacity : 256;
-        mcvdi_store_clip *moved = mcvdi_realloc(index->clips, larger * sizeof *moved);
-        if (!moved) {
-            mcvdi_free(clip.name);
-            return mcvdi_fail(MCVD_E_NOMEM, "an index of %zu clips", larger);
-        }
-        index->clips = moved;
-        index->capacity = larger;
+    if (!mcvdi_grow(&index->clips, index->count, &index->capacity, sizeof clip)) {
+        mcvdi_free(clip.name);
+        return mcvdi_fail(MCVD_E_NOMEM, "an index of %zu clips", index->count + 1);
     }
     index->clips[index->count++] = clip;
     index->num_frames += clip.num_frames;

@@ -150,10 +150,36 @@ static void test_refusing(void **state)
     CHECK_EQ(mcvdi_alloc_stats_get().live, before.live);
 }
 
+static void test_grow(void **state)
+{
+    const uint64_t live = mcvdi_alloc_stats_get().live;
+    size_t capacity = 0;
+    uint32_t *squares = NULL;
+
+    (void)state;
+    for (uint32_t i = 0; i < 1000; i++) {
+        CHECK_TRUE(mcvdi_grow(&squares, i, &capacity, sizeof *squares));
+        CHECK_TRUE(capacity > i);
+        squares[i] = i * i;
+    }
+    for (uint32_t i = 0; i < 1000; i++)
+        CHECK_EQ(squares[i], i * i);
+    const uint32_t *before = squares;
+    const size_t room = capacity;
+    mcvdi_alloc_fail_after(0);
+    CHECK_TRUE(!mcvdi_grow(&squares, room, &capacity, sizeof *squares));
+    mcvdi_alloc_fail_after(-1);
+    CHECK_TRUE(!mcvdi_grow(&squares, room, &capacity, SIZE_MAX / 2)); /* no such size */
+    CHECK_TRUE(squares == before && capacity == room && squares[999] == 999 * 999);
+    mcvdi_free(squares);
+    CHECK_EQ(mcvdi_alloc_stats_get().live, live);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_grow),
         cmocka_unit_test(test_nothing_is_still_a_block),
         cmocka_unit_test(test_aligned_blocks_are_zeroed),
         cmocka_unit_test(test_untouched_pages_cost_nothing),
