@@ -35,6 +35,16 @@ download() {
     return 1
 }
 
+# refused ADDRESS FILE.part: why a download failed, and which file is in the way of another try.
+refused() {
+    [ -s "$2" ] || fail "$1 cannot be fetched"
+    bytes=$(wc -c <"$2" | tr -d ' ')
+    there=$(size_at "$1")
+    [ "$bytes" -le "${there:-$bytes}" ] ||
+        fail "$1 cannot be fetched: $2 has $bytes bytes, the file there $there; remove $2 to begin anew"
+    fail "$1 cannot be fetched; its first $bytes bytes are in $2"
+}
+
 # fetch ADDRESS FILE: download once. A complete file is kept.
 # No checksum is published for these files, so the first complete download records its own in FILE.sha256, and later
 # runs compare with that: it finds a file that changed on disk or on the server, not one that was wrong from the start.
@@ -47,7 +57,7 @@ fetch() {
     fi
     echo "fetch: $1" >&2
     # Killed after the rename and before the checksum: the file is whole.
-    [ -e "$2" ] || { download "$1" "$2.part" && mv "$2.part" "$2"; } || fail "$1 cannot be fetched"
+    [ -e "$2" ] || { download "$1" "$2.part" && mv "$2.part" "$2"; } || refused "$1" "$2.part"
     (cd "$(dirname "$2")" && sha256sum "$(basename "$2")" >"$(basename "$2").sha256.new")
     mv "$2.sha256.new" "$2.sha256"
 }

@@ -47,6 +47,11 @@ mkdir short && cp mirror/short.tar short/bair_robot_pushing_dataset_v0.tar
 sh "$fetch" short >out 2>err && complain "half an archive is unpacked"
 [ ! -e short/softmotion30_44k ] || complain "half an archive leaves a set"
 
+# More than the server has, of another file: which one is in the way is said.
+mkdir more && cat mirror/bair_robot_pushing_dataset_v0.tar mirror/short.tar >more/bair_robot_pushing_dataset_v0.tar.part
+sh "$fetch" more >out 2>err && complain "more than the whole file is taken"
+grep -q 'remove more/bair_robot_pushing_dataset_v0.tar.part' err || complain "what is in the way is not named: $(cat err)"
+
 # KTH: an archive per action, and the list, without which the set is whole too.
 if command -v zip >/dev/null && command -v unzip >/dev/null; then
     mkdir films && for action in boxing handclapping handwaving jogging running walking; do
