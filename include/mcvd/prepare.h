@@ -49,7 +49,8 @@ MCVD_API void mcvd_prepare_list(mcvd_dataset_list_fn fn, void *user);
 /** The defaults of data.*, but a fifth of every video held out for testing. */
 MCVD_API mcvd_data_config mcvd_prepare_data_default(void);
 
-/** Whether data.<key> decides the clips of a set: "ucf101_split" those of "ucf101". */
+/** Whether data.<key> decides the clips of a set: "ucf101_split" those of "ucf101". False for every
+ * key of "bair" and of "hdf5", whose shards were cut when they were made. */
 MCVD_API bool mcvd_prepare_has_option(const char *dataset, const char *key);
 
 /**
@@ -70,8 +71,9 @@ MCVD_API mcvd_status mcvd_prepare(const mcvd_prepare_config *config, mcvd_prepar
 /**
  * What data.* must say to read a store: dataset, image_size, channels, and the options that it was
  * prepared with. The rest of *data stays.
- * @return MCVD_OK, MCVD_E_FORMAT (a manifest that is none), MCVD_E_CONFIG (an option that this
- *         program does not know), MCVD_E_INPUT, MCVD_E_NOMEM; *data is unchanged then
+ * @return MCVD_OK, MCVD_E_FORMAT (a manifest that is none, or has an option that is none of its
+ *         set), MCVD_E_CONFIG (a value that the option does not take), MCVD_E_INPUT, MCVD_E_NOMEM;
+ *         *data is unchanged then
  */
 MCVD_API mcvd_status mcvd_prepare_settings(const char *folder, mcvd_data_config *data);
 

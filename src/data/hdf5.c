@@ -474,13 +474,9 @@ static mcvd_status read_clip(void *state, size_t clip, size_t first, size_t coun
 
 #endif
 
-/* Kept in the manifest, so that readers of the store may not ask for others either. */
-static const char *const options[] = { "kth_clips", "ucf101_split", "cityscapes_test", NULL };
-
 const mcvdi_clip_source_kind mcvdi_clip_source_hdf5 = {
     .name = "HDF5",
     .help = "the authors' shards, *.hdf5, or train/ and test/ of them",
-    .options = options,
     .accepts = accepts,
     .open = open_hdf5,
     .free = release,

@@ -512,11 +512,19 @@ static mcvd_status write_manifest(preparation *p)
 
 /* ---- The whole --------------------------------------------------------------------------- */
 
+/* Of the set whose clips they are: shards have no choice, and those of KTH are whole files. */
+static const char *const *options_of(const preparation *p)
+{
+    const known_set *set = p->facts.set ? find_set(p->facts.set) : NULL;
+
+    return (set ? set : p->set)->kind->options;
+}
+
 static mcvd_status open_folder(preparation *p)
 {
     p->splits = cJSON_CreateObject();
     mcvd_status st =
-        p->splits ? mcvdi_set_options(&p->options, p->set->kind->options, &p->data) : no_memory();
+        p->splits ? mcvdi_set_options(&p->options, options_of(p), &p->data) : no_memory();
     char *settings = st >= 0 ? describe_settings(p) : NULL;
 
     if (st >= 0)

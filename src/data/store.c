@@ -66,6 +66,18 @@ static mcvd_status get_size(const cJSON *json, const char *name, double least, d
     return MCVD_OK;
 }
 
+/* Only what decides the clips of the set: any other key of data.* is not the store's to say. */
+static mcvd_status check_options(const char *set, const cJSON *options)
+{
+    if (options && !cJSON_IsObject(options))
+        return mcvdi_fail(MCVD_E_FORMAT, "manifest.json: options: expected an object");
+    for (const cJSON *o = options ? options->child : NULL; o; o = o->next)
+        if (!mcvd_prepare_has_option(set, o->string))
+            return mcvdi_fail(MCVD_E_FORMAT, "manifest.json: options: %.60s has no data.%.60s", set,
+                              o->string);
+    return MCVD_OK;
+}
+
 static mcvd_status read_facts(store *s, const cJSON *json, mcvdi_clip_source_facts *f)
 {
     const cJSON *set = cJSON_GetObjectItemCaseSensitive(json, "dataset");
@@ -98,6 +110,9 @@ static mcvd_status read_facts(store *s, const cJSON *json, mcvdi_clip_source_fac
         return mcvdi_fail(MCVD_E_FORMAT,
                           "manifest.json: test_left: %zu leaves no %zu of %zu columns",
                           f->test_left, f->height, f->width);
+    st = check_options(set->valuestring, cJSON_GetObjectItemCaseSensitive(json, "options"));
+    if (st < 0)
+        return st;
     f->may_flip = cJSON_IsTrue(flip);
     strcpy(s->set, set->valuestring);
     f->set = s->set;

@@ -4,8 +4,9 @@
 #include <lzf.h>
 #include <stdlib.h>
 
-#include <mcvd/data.h>
+#include <mcvd/prepare.h>
 
+#include "core/alloc.h"
 #include "core/fileio.h"
 #include "support/folder.h"
 
@@ -241,6 +242,51 @@ static void other_options_are_refused(void **state)
     }
 }
 
+static void prepare_shards(char *store, const char *set)
+{
+    char source[TEST_PATH_BYTES];
+    char name[64];
+    mcvd_prepare_result result;
+
+    snprintf(name, sizeof name, "%s.store", set);
+    const mcvd_prepare_config config = { .dataset = "hdf5",
+                                         .source = test_path(source, folder, set),
+                                         .folder = test_path(store, folder, name) };
+    CHECK_OK(mcvd_prepare(&config, &result));
+}
+
+/* Their store has the options of the set, and so refuses readers who ask for something else. */
+static void stores_of_shards(void **state)
+{
+    char store[TEST_PATH_BYTES];
+    char path[TEST_PATH_BYTES];
+    mcvd_dataset *ds = NULL;
+    mcvd_config config;
+    char *text = NULL;
+    size_t bytes = 0;
+
+    (void)state;
+    prepare_shards(store, "bair");
+    CHECK_OK(mcvdi_file_read(&text, &bytes, test_path(path, store, "manifest.json"), 1 << 20));
+    CHECK_TRUE(strstr(text, "\"dataset\":\t\"BAIR\"") != NULL);
+    CHECK_TRUE(!strstr(text, "kth_clips") && !strstr(text, "ucf101_split"));
+    mcvdi_free(text);
+
+    prepare_shards(store, "kth");
+    mcvd_config_default(&config);
+    CHECK_OK(mcvd_prepare_settings(store, &config.data));
+    CHECK_EQ(config.data.image_size, 8);
+    mcvd_dataset_config dc = mcvd_dataset_config_default(&config.data);
+    dc.path = store;
+    dc.num_frames = 2;
+    CHECK_OK(mcvd_dataset_open(&ds, &dc));
+    mcvd_dataset_free(&ds);
+    CHECK_OK(mcvd_config_set(&config, "data.kth_clips=sequences"));
+    dc.data = config.data;
+    CHECK_STATUS(mcvd_dataset_open(&ds, &dc), MCVD_E_CONFIG);
+    CHECK_MESSAGE("prepared with data.kth_clips = \"files\"");
+}
+
 static void damaged_shards(void **state)
 {
     static const shard_spec unknown = { 5, 2, 8, 8, 1, 0 };
@@ -269,7 +315,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_folder_per_split),    cmocka_unit_test(persons_of_kth),
         cmocka_unit_test(tenth_clips_of_ucf101), cmocka_unit_test(other_options_are_refused),
-        cmocka_unit_test(damaged_shards),
+        cmocka_unit_test(stores_of_shards),      cmocka_unit_test(damaged_shards),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

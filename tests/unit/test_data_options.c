@@ -75,6 +75,7 @@ static void test_sets_have_their_own(void **state)
     CHECK_TRUE(mcvd_prepare_has_option("cityscapes", "cityscapes_test"));
     CHECK_TRUE(mcvd_prepare_has_option("videos", "frame_step"));
     CHECK_TRUE(!mcvd_prepare_has_option("bair", "ucf101_split"));
+    CHECK_TRUE(!mcvd_prepare_has_option("hdf5", "ucf101_split"));
     CHECK_TRUE(!mcvd_prepare_has_option("kth", "image_size"));
     CHECK_TRUE(!mcvd_prepare_has_option("nothing", "kth_clips"));
 }
@@ -106,7 +107,13 @@ static void test_settings_of_a_store(void **state)
     CHECK_STATUS(settings_of(&data, "no json"), MCVD_E_FORMAT);
     CHECK_STATUS(settings_of(&data, "{}"), MCVD_E_FORMAT);
     CHECK_STATUS(settings_of(&data, MANIFEST(",\"options\":{\"ucf101_split\":4}")), MCVD_E_CONFIG);
-    CHECK_STATUS(settings_of(&data, MANIFEST(",\"options\":{\"moons\":4}")), MCVD_E_CONFIG);
+    CHECK_STATUS(settings_of(&data, MANIFEST(",\"options\":{\"moons\":4}")), MCVD_E_FORMAT);
+    CHECK_MESSAGE("UCF101 has no data.moons");
+    CHECK_STATUS(settings_of(&data, MANIFEST(",\"options\":{\"num_frames\":50}")), MCVD_E_FORMAT);
+    CHECK_MESSAGE("UCF101 has no data.num_frames");
+    CHECK_STATUS(settings_of(&data, MANIFEST(",\"options\":{\"kth_clips\":\"files\"}")),
+                 MCVD_E_FORMAT);
+    CHECK_STATUS(settings_of(&data, MANIFEST(",\"options\":[3]")), MCVD_E_FORMAT);
     CHECK_TRUE(mcvd_prepare_settings("/nonexistent", &data) < 0);
     CHECK_TRUE(memcmp(&data, &before, sizeof data) == 0);
     CHECK_OK(settings_of(&data, MANIFEST("")));
