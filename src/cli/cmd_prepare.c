@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include <mcvd/prepare.h>
 #include <mcvd/threads.h>
@@ -64,8 +65,10 @@ static const mcvdi_arg args[] = {
     { .name = "--set",
       .type = MCVDI_ARG_LIST,
       .value = "data.KEY=VALUE",
-      .help = "what the set is cut into: kth: kth_clips; ucf101: ucf101_split; cityscapes: "
-              "cityscapes_test; videos: test_fraction (default 0.2), frame_step, resize",
+      .help =
+          "what the set is cut into: kth: kth_clips; ucf101: ucf101_split; cityscapes: "
+          "cityscapes_test; videos: test_fraction (default 0.2), frame_step, resize; bair, hdf5: "
+          "nothing",
       FIELD(sets) },
     { .name = "--check",
       .type = MCVDI_ARG_FLAG,
@@ -80,11 +83,10 @@ static const mcvdi_arg args[] = {
 
 static const mcvdi_arg_table table = {
     "prepare",
-    "Decode and resize a data set once, as published, into files that training and evaluation map\n"
-    "into memory: --data DIR. Stopped or killed, the same command goes on where it was. Damaged\n"
-    "clips are named and left out. What --set said is in the manifest, and who reads the store has "
-    "to\n"
-    "say the same.",
+    "Decode and resize a data set once, as published, into files that training and\n"
+    "evaluation map into memory: --data DIR. Stopped or killed, the same command goes on\n"
+    "where it was. Damaged clips are named and left out. What --set said is in the\n"
+    "manifest, and who reads the store has to say the same.",
     args,
     sizeof args / sizeof args[0],
     "  mcvd prepare bair softmotion30_44k -o prepared/bair\n"
@@ -145,13 +147,31 @@ static mcvd_status check(const prepare_args *a)
     return st;
 }
 
-/* --set of the keys that the set has. */
+/* A name among those of mcvd_prepare_list. */
+typedef struct search {
+    const char *name;
+    bool found;
+} search;
+
+static void compare_name(void *user, const char *name, const char *help)
+{
+    search *s = user;
+
+    (void)help;
+    s->found = s->found || strcasecmp(name, s->name) == 0;
+}
+
+/* --set of the keys that the set has. That there is no such set is said by mcvd_prepare. */
 static mcvd_status apply_sets(mcvd_config *config, const prepare_args *a)
 {
     static const char section[] = "data.";
+    search known = { a->dataset, false };
 
     mcvd_config_default(config);
     config->data = mcvd_prepare_data_default();
+    mcvd_prepare_list(compare_name, &known);
+    if (!known.found)
+        return MCVD_OK;
     for (int i = 0; i < a->sets.count; i++) {
         const char *set = a->sets.values[i];
         const bool data = strncmp(set, section, sizeof section - 1) == 0;

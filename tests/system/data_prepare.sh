@@ -207,6 +207,10 @@ expect 3 "test.frames" -- prepare --check val
 
 # Wrong use.
 expect 2 "no data set 'bare'" -- prepare bare sets/bair -o x
+expect 2 "no data set 'kht'" -- prepare kht sets/kth -o x --set data.kth_clips=files
+expect 0 -- prepare KTH sets/kth -o upper --size 16 --set data.kth_clips=files
+"$mcvd" prepare --help | sed -n '2,/^  DATASET/p' | sed '$d' | awk 'length > 90 || /^to$/ { exit 1 }' ||
+    complain "prepare --help is broken badly"
 expect 3 "not kth" -- prepare kth sets/bair -o x
 expect 3 "sets/none" -- prepare bair sets/none -o x
 expect 2 "DATASET SOURCE" -- prepare bair
