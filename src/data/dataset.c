@@ -7,8 +7,10 @@
 #include "core/alloc.h"
 #include "core/checked.h"
 #include "core/fileio.h"
+#include "core/log.h"
 #include "data/clips.h"
 #include "data/hue.h"
+#include "data/set_options.h"
 
 enum { DEFAULT_TEST_CLIPS = 256, HUE_WORD = 4 };
 
@@ -132,6 +134,23 @@ static mcvd_status measure(mcvd_dataset *ds)
     return MCVD_OK;
 }
 
+/* What would do nothing is refused in training, whose configuration says what was seen. Testing
+ * takes over the configuration of a model, which may have learned from another set. */
+static mcvd_status check_options(const mcvd_dataset *ds)
+{
+    const mcvd_data_config *data = &ds->config.data;
+    const char *set = mcvd_dataset_name(ds);
+    mcvd_status st = mcvdi_set_options_belong(data, set);
+
+    if (st >= 0 && data->color_jitter > 0.0 && (data->channels != 3 || !ds->facts.may_flip))
+        st = mcvdi_fail(MCVD_E_CONFIG, "data.color_jitter = %g: for RGB pictures, not for %s%s",
+                        data->color_jitter, data->channels != 3 ? "the gray frames of " : "", set);
+    if (st != MCVD_E_CONFIG || ds->config.split == MCVD_SPLIT_TRAIN)
+        return st;
+    mcvdi_log(MCVD_LOG_WARNING, "passed over: %s", mcvd_last_error());
+    return MCVD_OK;
+}
+
 mcvd_status mcvd_dataset_open(mcvd_dataset **out, const mcvd_dataset_config *config)
 {
     *out = NULL;
@@ -147,6 +166,8 @@ mcvd_status mcvd_dataset_open(mcvd_dataset **out, const mcvd_dataset_config *con
         st = ds->kind->source
                  ? mcvdi_clips_open(&ds->clips, &ds->facts, &ds->config, ds->kind->source)
                  : ds->kind->own->open(&ds->state, &ds->facts, &ds->config);
+    if (st >= 0)
+        st = check_options(ds);
     if (st < 0) {
         mcvd_dataset_free(&ds);
         return st;

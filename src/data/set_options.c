@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include <mcvd/prepare.h>
+
 #include "core/json.h"
 
 /* The section data as the dump of a configuration has it. */
@@ -81,5 +83,31 @@ mcvd_status mcvdi_set_options_agree(const cJSON *options, const mcvd_data_config
                                  made->string);
     }
     cJSON_Delete(section);
+    return st;
+}
+
+static bool belongs(const char *key, const char *set)
+{
+    return strcmp(key, "test_digits") == 0 ? strcmp(set, "StochasticMovingMNIST") == 0
+                                           : mcvd_prepare_has_option(set, key);
+}
+
+mcvd_status mcvdi_set_options_belong(const mcvd_data_config *data, const char *set)
+{
+    static const char *const keys[] = { "kth_clips", "ucf101_split", "cityscapes_test",
+                                        "test_digits", NULL };
+    const mcvd_data_config usual = mcvd_prepare_data_default();
+    cJSON *asked = NULL;
+    cJSON *defaults = NULL;
+    mcvd_status st = mcvdi_set_options(&asked, keys, data);
+
+    if (st >= 0)
+        st = mcvdi_set_options(&defaults, keys, &usual);
+    for (const cJSON *a = asked ? asked->child : NULL; st >= 0 && a; a = a->next)
+        if (!belongs(a->string, set) &&
+            !cJSON_Compare(a, cJSON_GetObjectItemCaseSensitive(defaults, a->string), true))
+            st = mcvdi_fail(MCVD_E_CONFIG, "data.%s: not an option of %s", a->string, set);
+    cJSON_Delete(asked);
+    cJSON_Delete(defaults);
     return st;
 }

@@ -17,4 +17,8 @@ mcvd_status mcvdi_set_options(cJSON **out, const char *const *keys, const mcvd_d
  * NULL, a store from before there were any. test_fraction = 0 asks for nothing. */
 mcvd_status mcvdi_set_options_agree(const cJSON *options, const mcvd_data_config *data);
 
+/* MCVD_E_CONFIG where `data` has something else than the default for what only another set than
+ * `set` has: the clips of KTH cannot be chosen among moving digits. */
+mcvd_status mcvdi_set_options_belong(const mcvd_data_config *data, const char *set);
+
 #endif

@@ -76,6 +76,15 @@ expect 0 -- train --config "$tiny" --data street.y4m --out all --steps 1 --set d
 expect 0 -- train --config "$tiny" --out digits --steps 10
 [ "$(key digits/config.json test_fraction)" = 0 ] || complain "digits with a held-out part"
 
+# Options of other data, which would do nothing.
+expect 2 "data.color_jitter = 0.2" "gray frames of StochasticMovingMNIST" -- \
+    train --config "$tiny" --out odd --steps 1 --set data.color_jitter=0.2
+expect 2 "data.kth_clips: not an option of StochasticMovingMNIST" -- \
+    train --config "$tiny" --out odd --steps 1 --set data.kth_clips=sequences
+expect 2 "data.test_digits: not an option of VIDEOS" -- \
+    train --config "$tiny" --data street.y4m --out odd --steps 1 --set data.test_digits=9
+[ ! -e odd ] || complain "refused, but there is a run"
+
 # Fewer digits than before.
 mkdir mnist
 cp "$source"/datasets/smmnist/*-ubyte mnist/

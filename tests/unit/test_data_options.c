@@ -80,6 +80,27 @@ static void test_sets_have_their_own(void **state)
     CHECK_TRUE(!mcvd_prepare_has_option("nothing", "kth_clips"));
 }
 
+static void test_options_of_other_sets(void **state)
+{
+    static const char *const owners[][2] = { { "data.ucf101_split=1", "UCF101" },
+                                             { "data.kth_clips=sequences", "KTH" },
+                                             { "data.cityscapes_test=val", "Cityscapes" },
+                                             { "data.test_digits=0", "StochasticMovingMNIST" } };
+    const mcvd_data_config usual = default_data();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof owners / sizeof *owners; i++) {
+        mcvd_config config;
+        mcvd_config_default(&config);
+        CHECK_OK(mcvd_config_set(&config, owners[i][0]));
+        for (size_t k = 0; k < sizeof owners / sizeof *owners; k++)
+            CHECK_STATUS(mcvdi_set_options_belong(&config.data, owners[k][1]),
+                         i == k ? MCVD_OK : MCVD_E_CONFIG);
+        CHECK_STATUS(mcvdi_set_options_belong(&config.data, "VIDEOS"), MCVD_E_CONFIG);
+        CHECK_OK(mcvdi_set_options_belong(&usual, owners[i][1]));
+    }
+}
+
 #define MANIFEST(rest)                                                                         \
     "{\"format\":1,\"dataset\":\"UCF101\",\"height\":48,\"width\":64,\"channels\":3,\"action_" \
     "dim\":0,"                                                                                 \
@@ -152,6 +173,7 @@ int main(void)
         cmocka_unit_test(test_values_are_kept),
         cmocka_unit_test(test_readers_must_agree),
         cmocka_unit_test(test_sets_have_their_own),
+        cmocka_unit_test(test_options_of_other_sets),
         cmocka_unit_test(test_settings_of_a_store),
         cmocka_unit_test(test_every_allocation_may_fail),
     };
