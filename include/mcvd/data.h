@@ -56,10 +56,19 @@ MCVD_API mcvd_dataset_config mcvd_dataset_config_default(const mcvd_data_config 
  * @return MCVD_OK
  *         MCVD_E_INPUT   path missing or unreadable, nothing usable in it, no digits found,
  *                        every video shorter than a window (what was needed and what was found)
- *         MCVD_E_FORMAT  a damaged MNIST file
+ *         MCVD_E_FORMAT  a damaged list or file of the set: MNIST's, TFRecords, HDF5 shards,
+ *                        00sequences.txt, a list of UCF-101 whose line leads out of the set; the
+ *                        manifest or index of a store, an option in it that its set does not have
  *         MCVD_E_DECODE  a damaged video
- *         MCVD_E_CONFIG  data.channels or data.image_size do not fit the source, or a store was
- *                        prepared with other options (see mcvd_prepare_has_option)
+ *         MCVD_E_CONFIG  data.channels or data.image_size do not fit the source;
+ *                        data.start_at with digits or videos, data.frame_step > 1 with anything
+ *                        but videos, data.ucf101_split out of range, data.kth_clips = sequences
+ *                        without the list; a store that was prepared with other options (see
+ *                        mcvd_prepare_has_option; data.test_fraction = 0 asks for nothing), HDF5
+ *                        shards asked for others than they hold; in the training split an option
+ *                        of another set, or data.color_jitter where frames are not RGB pictures
+ *                        (passed over with a warning in the test split)
+ *         MCVD_E_UNSUPPORTED  a video whose codec FFmpeg does not have, shards without HDF5
  *         MCVD_E_NOMEM
  */
 MCVD_API mcvd_status mcvd_dataset_open(mcvd_dataset **out, const mcvd_dataset_config *config);

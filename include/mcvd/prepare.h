@@ -59,10 +59,13 @@ MCVD_API bool mcvd_prepare_has_option(const char *dataset, const char *key);
  * @return MCVD_OK
  *         MCVD_E_USAGE   no such set
  *         MCVD_E_INPUT   the source is not that set, or nothing of it can be read
- *         MCVD_E_EXISTS  the folder holds a finished store, another one, one of another source or
- *                        files of somebody else, and force is false
- *         MCVD_E_CONFIG  a value of data
- *         MCVD_E_FORMAT  a list of the set is damaged
+ *         MCVD_E_EXISTS  the folder holds a finished store, one of other settings, one begun from
+ *                        another source or files of somebody else, and force is false. A source is
+ *                        another one by the names and lengths of its clips alone: pixels that
+ *                        changed in place are not noticed
+ *         MCVD_E_CONFIG  a value of data; data.kth_clips = sequences without the list
+ *         MCVD_E_FORMAT  a list of the set is damaged, or its splits have frames of unlike shapes
+ *         MCVD_E_UNSUPPORTED  shards, and this build cannot read HDF5
  *         MCVD_E_STATE   another process is writing there
  *         MCVD_E_IO (disk full: the same call goes on later), MCVD_E_INTERRUPTED, MCVD_E_NOMEM
  */
