@@ -5,24 +5,8 @@
 #include "model/proxy.h"
 #include "ops/ops.h"
 #include "support/extractor_files.h"
-#include "support/folder.h"
+#include "support/folder_fixture.h"
 #include "support/pipeline.h"
-
-static char folder[TEST_PATH_BYTES];
-
-static int set_up(void **state)
-{
-    (void)state;
-    make_test_folder(folder);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    remove_test_folder(folder);
-    return 0;
-}
 
 /* --- units: padding --- */
 

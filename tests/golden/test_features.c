@@ -5,24 +5,8 @@
 
 #include "eval/video_features.h"
 #include "support/extractor_files.h"
-#include "support/folder.h"
+#include "support/folder_fixture.h"
 #include "support/pipeline.h"
-
-static char folder[TEST_PATH_BYTES];
-
-static int set_up(void **state)
-{
-    (void)state;
-    make_test_folder(folder);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    remove_test_folder(folder);
-    return 0;
-}
 
 static cJSON *read_cases(const char *dir, const char *name)
 {

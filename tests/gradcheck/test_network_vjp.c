@@ -14,27 +14,11 @@
  */
 #include <stdlib.h>
 
-#include "support/folder.h"
+#include "support/folder_fixture.h"
 #include "support/random_model.h"
 
 enum { SIDE = 16, FRAMES = 2, KNOWN = 3, BATCH = 2 };
 enum { X = FRAMES * SIDE * SIDE, N = BATCH * X, COND = BATCH * KNOWN * SIDE * SIDE };
-
-static char folder[TEST_PATH_BYTES];
-
-static int set_up(void **state)
-{
-    (void)state;
-    make_test_folder(folder);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    remove_test_folder(folder);
-    return 0;
-}
 
 typedef struct member {
     const char *arch;

@@ -10,12 +10,12 @@
 #include "core/json.h"
 #include "support/check.h"
 
-static inline mcvd_safetensors *pipeline_open(const char *folder, const char *name)
+static inline mcvd_safetensors *pipeline_open(const char *part, const char *name)
 {
     char path[512];
     mcvd_safetensors *file = NULL;
 
-    snprintf(path, sizeof path, "%s/pipeline/%s/%s.safetensors", MCVD_TEST_GOLDEN, folder, name);
+    snprintf(path, sizeof path, "%s/pipeline/%s/%s.safetensors", MCVD_TEST_GOLDEN, part, name);
     CHECK_OK(mcvd_safetensors_open(&file, path));
     return file;
 }
@@ -39,12 +39,12 @@ static inline const float *pipeline_f32(const mcvd_safetensors *file, const char
     return pipeline_tensor(file, group, name, MCVD_F32).data;
 }
 
-static inline cJSON *pipeline_json(const char *folder, const char *name)
+static inline cJSON *pipeline_json(const char *part, const char *name)
 {
     char path[512];
     cJSON *json = NULL;
 
-    snprintf(path, sizeof path, "%s/pipeline/%s/%s.json", MCVD_TEST_GOLDEN, folder, name);
+    snprintf(path, sizeof path, "%s/pipeline/%s/%s.json", MCVD_TEST_GOLDEN, part, name);
     CHECK_OK(mcvdi_json_read(&json, path));
     return json;
 }

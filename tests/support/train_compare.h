@@ -37,13 +37,13 @@ static inline size_t differing_tensors(const char *path_a, const char *path_b)
 #define CHECK_SAME_TENSORS(a, b) CHECK_EQ(differing_tensors(a, b), 0)
 
 /* Cut what a clock or the machine decides: from the rate to the end of each line. */
-static inline char *journal_text(const char *folder)
+static inline char *journal_text(const char *run_folder)
 {
     char path[TEST_PATH_BYTES];
     char *text = NULL;
     size_t bytes = 0;
 
-    CHECK_OK(mcvdi_file_read(&text, &bytes, test_path(path, folder, "journal.jsonl"), 1 << 24));
+    CHECK_OK(mcvdi_file_read(&text, &bytes, test_path(path, run_folder, "journal.jsonl"), 1 << 24));
     char *to = text;
     for (const char *line = text; *line;) {
         const char *end = strchr(line, '\n');

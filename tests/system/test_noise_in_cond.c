@@ -8,7 +8,7 @@
 #include <mcvd/trainer.h>
 
 #include "model/noise_in_cond.h"
-#include "support/folder.h"
+#include "support/folder_fixture.h"
 #include "support/random_model.h"
 #include "train/trainer_internal.h"
 
@@ -16,22 +16,6 @@ enum { SIZE = 16, FRAME = SIZE * SIZE, PAST = 2, FRAMES = 2, FUTURE = 1, KNOWN =
 enum { X = FRAMES * FRAME, COND = KNOWN * FRAME, BATCH = 4, SAMPLES = 3, STEPS = 4 };
 
 static const window_shape window = { PAST, FRAMES, FUTURE, 1, true };
-
-static char folder[TEST_PATH_BYTES];
-
-static int set_up(void **state)
-{
-    (void)state;
-    make_test_folder(folder);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    remove_test_folder(folder);
-    return 0;
-}
 
 static mcvd_schedule *schedule_of(const mcvd_config *c)
 {

@@ -5,24 +5,9 @@
 #include <mcvd/trainer.h>
 
 #include "support/failing.h"
+#include "support/folder_fixture.h"
 #include "support/tiny_unet.h"
 #include "support/train_compare.h"
-
-static char folder[TEST_PATH_BYTES];
-
-static int set_up(void **state)
-{
-    (void)state;
-    make_test_folder(folder);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    remove_test_folder(folder);
-    return 0;
-}
 
 /* --- a trainer with its data --- */
 

@@ -2,26 +2,10 @@
 #include <mcvd/model.h>
 #include <mcvd/trainer.h>
 
-#include "support/folder.h"
+#include "support/folder_fixture.h"
 #include "support/tiny_unet.h"
 
 enum { BATCH = 4, STEPS = 40, PIXELS = 8 * 8, FRAMES = 2, GIVEN = 3, MAX_COLOURS = 3 };
-
-static char folder[TEST_PATH_BYTES];
-
-static int set_up(void **state)
-{
-    (void)state;
-    make_test_folder(folder);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    remove_test_folder(folder);
-    return 0;
-}
 
 typedef struct still_clips {
     float x0[BATCH * PIXELS * FRAMES * MAX_COLOURS];

@@ -8,27 +8,11 @@
 #include <mcvd/trainer.h>
 
 #include "support/failing.h"
-#include "support/folder.h"
+#include "support/folder_fixture.h"
 #include "support/random_model.h"
 
 enum { PAST = 2, FRAMES = 3, DIM = 2, BLOCKS = 2, ROWS = PAST + FRAMES * BLOCKS + 2, SIDE = 16 };
 enum { FRAME = SIDE * SIDE, BLOCK = FRAMES * FRAME };
-
-static char folder[TEST_PATH_BYTES];
-
-static int set_up(void **state)
-{
-    (void)state;
-    make_test_folder(folder);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    remove_test_folder(folder);
-    return 0;
-}
 
 static mcvd_model *open_model(mcvd_config *config, window_shape shape)
 {

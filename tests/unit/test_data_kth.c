@@ -1,23 +1,7 @@
 /* KTH's list of sequences: lines as published, and lists that are damaged. */
 #include "core/alloc.h"
 #include "data/kth_sequences.h"
-#include "support/folder.h"
-
-static char folder[TEST_PATH_BYTES];
-
-static int set_up(void **state)
-{
-    (void)state;
-    make_test_folder(folder);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    remove_test_folder(folder);
-    return 0;
-}
+#include "support/folder_fixture.h"
 
 static mcvd_status read_text(mcvdi_kth_sequences *list, const char *text)
 {

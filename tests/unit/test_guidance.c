@@ -8,7 +8,7 @@
 #include "rollout/guidance.h"
 #include "rollout/region.h"
 #include "support/failing.h"
-#include "support/folder.h"
+#include "support/folder_fixture.h"
 #include "support/random_model.h"
 
 enum { SIZE = 8, PIXELS = SIZE * SIZE, PAST = 2, FRAMES = 2, FUTURE = 1, KNOWN = PAST + FUTURE };
@@ -17,22 +17,6 @@ enum { BLOCK = FRAMES * PIXELS, MAX_SAMPLES = 5, NUM_STEPS = 3 };
 /* As in test_rollout.c: two networks of other batch sizes round their sums in another order, 2e-6
  * seen there; guidance multiplies it by the weights, 7 in all at most. */
 static const double batch_tolerance = 1e-4;
-
-static char folder[TEST_PATH_BYTES];
-
-static int set_up(void **state)
-{
-    (void)state;
-    make_test_folder(folder);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    remove_test_folder(folder);
-    return 0;
-}
 
 /* --- a model and its rollouts --- */
 

@@ -4,28 +4,12 @@
 
 #include <mcvd/rollout.h>
 
-#include "support/folder.h"
+#include "support/folder_fixture.h"
 #include "support/random_model.h"
 
 enum { SIZE = 16, PIXELS = SIZE * SIZE, BATCH = 2 };
 enum { PAST = 2, FRAMES = 2, FUTURE = 1, KNOWN = PAST + FUTURE };
 enum { X = FRAMES * PIXELS, COND = KNOWN * PIXELS };
-
-static char folder[TEST_PATH_BYTES];
-
-static int set_up(void **state)
-{
-    (void)state;
-    make_test_folder(folder);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    remove_test_folder(folder);
-    return 0;
-}
 
 /* --- the family --- */
 
