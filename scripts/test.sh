@@ -2,7 +2,7 @@
 # Installs what is missing, builds, and runs every test:
 #
 #   release     all tests
-#   no-onednn   without oneDNN, all tests except the slow ones
+#   no-onednn   without oneDNN, all tests except the slow ones and the long ones that never convolve
 #   debug       address and undefined-behaviour sanitizers, all tests except the slow ones
 #
 #   scripts/test.sh             all three
