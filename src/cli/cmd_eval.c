@@ -67,7 +67,7 @@ static const mcvdi_arg args[] = {
     MCVDI_ARG_SEED(eval_args, "of the trajectories; the clips are fixed"),
     { .name = "--features",
       .type = MCVDI_ARG_TEXT,
-      .value = "DIR",
+      .value = "DIR|none",
       .help = "folder with i3d.safetensors (FVD) and alexnet.safetensors (LPIPS), see `mcvd "
               "import`; none: no such metrics; default: where `mcvd import` puts them, and without "
               "I3D the stand-in fvd-proxy",
