@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -417,4 +418,21 @@ void mcvdi_names_free(char ***names, size_t count)
         mcvdi_free((*names)[i]);
     mcvdi_free(*names);
     *names = NULL;
+}
+
+mcvd_status mcvdi_folder_lock(int *fd, const char *folder, const char *does)
+{
+    char *path = mcvdi_sprintf("%s/lock", folder);
+    mcvd_status st = MCVD_OK;
+
+    *fd = -1;
+    if (!path)
+        return mcvdi_fail(MCVD_E_NOMEM, "%s: the path of its lock", folder);
+    *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (*fd < 0)
+        st = mcvdi_fail(MCVD_E_IO, "%s: %s", path, strerror(errno));
+    else if (flock(*fd, LOCK_EX | LOCK_NB) != 0)
+        st = mcvdi_fail(MCVD_E_STATE, "%s: another process %s", folder, does);
+    mcvdi_free(path);
+    return st;
 }

@@ -42,4 +42,8 @@ mcvd_status mcvdi_sync_folder(const char *path);
 mcvd_status mcvdi_folder_names(char ***names, size_t *count, const char *path);
 void mcvdi_names_free(char ***names, size_t count);
 
+/* One writer: take folder/lock until *fd is closed or the process ends. MCVD_E_STATE with "another
+ * process <does>" when somebody has it, MCVD_E_IO, MCVD_E_NOMEM; *fd may be open then as well. */
+mcvd_status mcvdi_folder_lock(int *fd, const char *folder, const char *does);
+
 #endif

@@ -1,10 +1,8 @@
 #include "data/prepare_folder.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "core/alloc.h"
@@ -31,22 +29,6 @@ static bool has(const mcvdi_prepare_folder *folder, const char *name)
 
     mcvdi_free(path);
     return found;
-}
-
-static mcvd_status lock(mcvdi_prepare_folder *folder)
-{
-    char *path = mcvdi_sprintf("%s/lock", folder->path);
-
-    if (!path)
-        return no_memory();
-    folder->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    mcvd_status st = MCVD_OK;
-    if (folder->lock < 0)
-        st = mcvdi_fail(MCVD_E_IO, "%s: %s", path, strerror(errno));
-    else if (flock(folder->lock, LOCK_EX | LOCK_NB) != 0)
-        st = mcvdi_fail(MCVD_E_STATE, "%s: another process prepares there", folder->path);
-    mcvdi_free(path);
-    return st;
 }
 
 static mcvd_status remove_file(const mcvdi_prepare_folder *folder, const char *name)
@@ -122,7 +104,7 @@ mcvd_status mcvdi_prepare_folder_open(mcvdi_prepare_folder *folder, const char *
     mcvd_status st = mcvdi_make_folders(path);
 
     if (st >= 0)
-        st = lock(folder);
+        st = mcvdi_folder_lock(&folder->lock, path, "prepares there");
     if (st >= 0 && force)
         st = clear(folder);
     return st < 0 ? st : check(folder, settings);

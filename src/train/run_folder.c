@@ -2,12 +2,10 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "core/alloc.h"
@@ -32,23 +30,6 @@ char *mcvdi_run_folder_checkpoint_path(const mcvdi_run_folder *folder, uint64_t 
 static mcvd_status no_memory(void)
 {
     return mcvdi_fail(MCVD_E_NOMEM, "run folder: out of memory");
-}
-
-static mcvd_status lock_folder(mcvdi_run_folder *folder)
-{
-    char *path = mcvdi_run_folder_path(folder, "lock");
-
-    if (!path)
-        return no_memory();
-    folder->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    mcvd_status st = MCVD_OK;
-    if (folder->lock < 0)
-        st = mcvdi_fail(MCVD_E_IO, "%s: %s", path, strerror(errno));
-    else if (flock(folder->lock, LOCK_EX | LOCK_NB) != 0)
-        st = mcvdi_fail(MCVD_E_STATE, "%s: another process is training in this folder",
-                        folder->path);
-    mcvdi_free(path);
-    return st;
 }
 
 /* "step-00001000.safetensors" -> 1000; only the name that is written for that number. */
@@ -288,7 +269,7 @@ static mcvd_status prepare(mcvdi_run_folder *folder, bool resume, bool force)
     if (st >= 0)
         st = mcvdi_make_folders(folder->path);
     if (st >= 0)
-        st = lock_folder(folder);
+        st = mcvdi_folder_lock(&folder->lock, folder->path, "is training in this folder");
     if (st >= 0 && state == BEGUN) /* by a process that was still at it, perhaps */
         st = check_state(folder, resume, force, &state);
     if (st >= 0)
