@@ -56,8 +56,9 @@ static mcvd_status load_model(eval_run *r)
     if (st < 0)
         return st;
     r->config = *mcvd_model_get_config(r->model);
-    /* The authors' 100 samples a call fill a GPU. Here they take as long per sample as 10 do, ten
-     * times the memory, and a stop loses ten clips. --set comes after this. */
+    /* The authors' 100 samples a call fill a GPU. Here they take as long per sample as 10 do
+     * (within 4 %), several times the memory, and a stop loses ten clips. --set comes after this.
+     */
     if (r->config.sampling.batch_size > MOST_TOGETHER)
         r->config.sampling.batch_size = MOST_TOGETHER;
     if (r->moving_digits)
